@@ -1,1 +1,98 @@
-"""Corated."""
+"""Corated: find who rated alike, exactly, and recommend from it.
+
+    import corated as cr
+
+    ratings = cr.read_ratings("ratings.dat")
+    graph = cr.neighbors(ratings, of="users", measure="pearson", k=40, min_common=3)
+    model = cr.UserKNN(measure="cosine", k=40).fit(ratings)
+    model.recommend(n=10)
+
+Names load on first use, so that importing the package stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from corated._version import __version__
+
+if TYPE_CHECKING:
+    from corated.errors import CoratedError, CoratedNotice
+    from corated.models.base import Recommendations, Recommender
+    from corated.models.fallback import Fallback
+    from corated.models.knn import ItemKNN, UserKNN
+    from corated.models.popularity import Popularity
+    from corated.models.presets import preset
+    from corated.neighbors.all_pairs import all_pairs
+    from corated.neighbors.graph import Neighbors, neighbors
+    from corated.neighbors.pair import pair
+    from corated.neighbors.plan import plan
+    from corated.ratings.catalog import Catalog, read_catalog
+    from corated.ratings.fetch import fetch
+    from corated.ratings.ratings import Ratings
+    from corated.ratings.read import read_ratings
+    from corated.ratings.sample import sample
+    from corated.ratings.scale import Scale
+
+__all__ = [
+    "Catalog",
+    "CoratedError",
+    "CoratedNotice",
+    "Fallback",
+    "ItemKNN",
+    "Neighbors",
+    "Popularity",
+    "Ratings",
+    "Recommendations",
+    "Recommender",
+    "Scale",
+    "UserKNN",
+    "__version__",
+    "all_pairs",
+    "fetch",
+    "neighbors",
+    "pair",
+    "plan",
+    "preset",
+    "read_catalog",
+    "read_ratings",
+    "sample",
+]
+
+_HOME = {
+    "Catalog": "corated.ratings.catalog",
+    "CoratedError": "corated.errors",
+    "CoratedNotice": "corated.errors",
+    "Fallback": "corated.models.fallback",
+    "ItemKNN": "corated.models.knn",
+    "Neighbors": "corated.neighbors.graph",
+    "Popularity": "corated.models.popularity",
+    "Ratings": "corated.ratings.ratings",
+    "Recommendations": "corated.models.base",
+    "Recommender": "corated.models.base",
+    "Scale": "corated.ratings.scale",
+    "UserKNN": "corated.models.knn",
+    "all_pairs": "corated.neighbors.all_pairs",
+    "fetch": "corated.ratings.fetch",
+    "neighbors": "corated.neighbors.graph",
+    "pair": "corated.neighbors.pair",
+    "plan": "corated.neighbors.plan",
+    "preset": "corated.models.presets",
+    "read_catalog": "corated.ratings.catalog",
+    "read_ratings": "corated.ratings.read",
+    "sample": "corated.ratings.sample",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'corated' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    # `corated.neighbors` is also a package, which importing anything below it puts in the function's place.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""From neighbors to answers: one small file per recommender, behind one protocol."""

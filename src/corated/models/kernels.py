@@ -1,0 +1,216 @@
+"""Kernels of recommendation: walk from a user over sources to items, and keep the best n.
+
+A user has *sources*, and each source leads to items: neighbors lead to what they like (user-based), the
+user's liked items lead to the items near them (item-based). Either way it is one walk over two CSR
+structures, so orientation is an argument here, not a second kernel.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.similarity.jit import inlined, kernel
+from corated.similarity.topk import TopK, offer_row, settle
+
+__all__ = ["Links", "Lists", "Seen", "Work", "new_work", "pick_ranked", "walk_closest", "walk_sum"]
+
+
+class Links(NamedTuple):
+    """CSR rows of (target, weight): int64 (rows + 1,), int64 (m,), float64 (m,)."""
+
+    indptr: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
+
+
+class Seen(NamedTuple):
+    """What is left out: the items each user rated, and what each row of the answer has already."""
+
+    indptr: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    taken_indptr: npt.NDArray[np.int64]
+    taken: npt.NDArray[np.int64]
+
+
+class Lists(NamedTuple):
+    """Answers, n places a row: item codes int64, scores float64, support int64; size int64 (rows,)."""
+
+    item: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    support: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
+
+
+class Work(NamedTuple):
+    """Working memory of one thread; ``score`` and ``support`` are zero between users.
+
+    mark : int64 (items,), ``2 * row + 2`` where the item is left out for this row, ``+ 3`` where listed
+    touched, key, count : (items,), the candidates of one user
+    best : room for one row's best n
+    rank : int64 (items,), code == rank
+    """
+
+    score: npt.NDArray[np.float64]
+    support: npt.NDArray[np.int64]
+    mark: npt.NDArray[np.int64]
+    touched: npt.NDArray[np.uint32]
+    key: npt.NDArray[np.float64]
+    count: npt.NDArray[np.int64]
+    best: TopK
+    rank: npt.NDArray[np.int64]
+
+
+def new_work(n_items: int, best: TopK) -> Work:
+    """Return working memory for one thread; ``best`` has one row with room for n and some."""
+    return Work(
+        np.zeros(n_items),
+        np.zeros(n_items, dtype=np.int64),
+        np.zeros(n_items, dtype=np.int64),
+        np.empty(n_items + 1, dtype=np.uint32),
+        np.empty(n_items),
+        np.empty(n_items, dtype=np.int64),
+        best,
+        np.arange(n_items),
+    )
+
+
+@kernel
+def _leave_out(seen, user, row, mark, stamp):  # type: ignore[no-untyped-def]
+    for at in range(seen.indptr[user], seen.indptr[user + 1]):
+        mark[seen.items[at]] = stamp
+    for at in range(seen.taken_indptr[row], seen.taken_indptr[row + 1]):
+        mark[seen.taken[at]] = stamp
+
+
+@inlined
+def _spread(targets, weights, start, stop, weight, mark, stamp, score, support, touched, met):  # type: ignore[no-untyped-def]
+    """Add one source's share to its items, sequentially; returns how many items have been touched."""
+    for at in range(start, stop):
+        item = targets[at]
+        if mark[item] != stamp:
+            touched[met] = item
+            met += np.int64(support[item] == 0)
+            support[item] += 1
+            score[item] += weight * weights[at]
+    return met
+
+
+@kernel
+def walk_sum(users, first_row, sources, links, seen, n, least, work, lists, cancel):  # type: ignore[no-untyped-def]
+    """Score each item by the sum of source weight × link weight over the sources that lead to it.
+
+    users : int64, user codes; the row of the answer is ``first_row`` + position
+    n : places in a list;  least : the support an item must have
+
+    Order: larger score, then more support, then the smaller code.
+    """
+    score, support, mark, touched, best = work.score, work.support, work.mark, work.touched, work.best
+    for index in range(len(users)):
+        if cancel[0] != 0:
+            return
+        user, row = users[index], first_row + index
+        stamp = 2 * row + 2
+        _leave_out(seen, user, row, mark, stamp)
+        met = 0
+        for at in range(sources.indptr[user], sources.indptr[user + 1]):
+            source = sources.target[at]
+            met = _spread(
+                links.target,
+                links.weight,
+                links.indptr[source],
+                links.indptr[source + 1],
+                sources.weight[at],
+                mark,
+                stamp,
+                score,
+                support,
+                touched,
+                met,
+            )
+        kept = 0
+        for j in range(met):
+            item = touched[j]
+            if support[item] >= least:
+                touched[kept] = item
+                work.key[kept] = score[item]
+                work.count[kept] = support[item]
+                kept += 1
+            score[item] = 0.0
+            support[item] = 0
+        best.size[0] = 0
+        best.floor[0] = -np.inf
+        j = 0
+        while j < kept:
+            j = offer_row(best, n, 0, work.key, work.count, touched, work.rank, j, kept)
+        settle(best, n, 0, 1)
+        for place in range(best.size[0]):
+            out = row * n + place
+            lists.item[out] = 0xFFFFFFFF - (best.tie[place] & 0xFFFFFFFF)
+            lists.support[out] = best.tie[place] >> 32
+            lists.score[out] = best.key[place]
+        lists.size[row] = best.size[0]
+
+
+@kernel
+def walk_closest(users, first_row, sources, links, seen, n, least, work, lists, cancel):  # type: ignore[no-untyped-def]
+    """List items as they come: source by source, each source's items in their order, each item once.
+
+    Arguments as for `walk_sum`. Scores are NaN; support counts all sources that lead to the item.
+    """
+    mark, support = work.mark, work.support
+    for index in range(len(users)):
+        if cancel[0] != 0:
+            return
+        user, row = users[index], first_row + index
+        stamp = 2 * row + 2
+        listed = stamp + 1
+        _leave_out(seen, user, row, mark, stamp)
+        met = 0
+        for at in range(sources.indptr[user], sources.indptr[user + 1]):
+            source = sources.target[at]
+            for link in range(links.indptr[source], links.indptr[source + 1]):
+                item = links.target[link]
+                if mark[item] != stamp:
+                    if mark[item] != listed:
+                        mark[item] = listed
+                        work.touched[met] = item
+                        met += 1
+                    support[item] += 1
+        size = 0
+        for j in range(met):
+            item = work.touched[j]
+            if support[item] >= least and size < n:
+                lists.item[row * n + size] = item
+                lists.support[row * n + size] = support[item]
+                lists.score[row * n + size] = np.nan
+                size += 1
+            support[item] = 0
+        lists.size[row] = size
+
+
+@kernel
+def pick_ranked(users, first_row, order, score, support, seen, n, mark, lists, cancel):  # type: ignore[no-untyped-def]
+    """Give each user the first n items of one common order that are not left out.
+
+    order : int64, item codes, best first;  score, support : by item code
+    """
+    for index in range(len(users)):
+        if cancel[0] != 0:
+            return
+        user, row = users[index], first_row + index
+        stamp = 2 * row + 2
+        _leave_out(seen, user, row, mark, stamp)
+        size = 0
+        for j in range(len(order)):
+            if size == n:
+                break
+            item = order[j]
+            if mark[item] != stamp:
+                lists.item[row * n + size] = item
+                lists.score[row * n + size] = score[item]
+                lists.support[row * n + size] = support[item]
+                size += 1
+        lists.size[row] = size

@@ -1,0 +1,183 @@
+"""Nearest-neighbor recommenders, user- and item-based: one implementation, the side is an argument."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from corated.errors import NotFittedError, ParameterError
+from corated.models.base import Answer, Recommender, Run
+from corated.models.kernels import Links, Work, new_work, walk_closest, walk_sum
+from corated.models.lists import make_seen, new_lists, over_users
+from corated.models.rules import Like, check_like, check_rule, liked, weights
+from corated.neighbors.engine import Engine, Of, check_count
+from corated.neighbors.graph import Neighbors, find, graph_of
+from corated.neighbors.run import Flag
+from corated.ratings.ids import Id
+from corated.ratings.ratings import Ratings
+from corated.similarity.measures import Measure, get_measure
+from corated.similarity.topk import new_topk
+from corated.tables import Table
+
+__all__ = ["ItemKNN", "UserKNN"]
+
+Int64s = npt.NDArray[np.int64]
+
+
+class _KNN(Recommender):
+    """What `UserKNN` and `ItemKNN` share."""
+
+    _side: Of
+    _graph: Neighbors | None = None
+    _likes: npt.NDArray[np.bool_] | None = None
+
+    def __init__(
+        self,
+        *,
+        measure: str | Measure = "cosine",
+        k: int | Literal["2n"] = 40,
+        min_common: int = 1,
+        rule: str = "weighted_votes",
+        like: Like = None,
+        min_support: int = 1,
+    ) -> None:
+        self.measure = measure
+        self.k = k
+        self.min_common = min_common
+        self.rule = rule
+        self.like = like
+        self.min_support = min_support
+
+    def _fit(self, ratings: Ratings, run: Run) -> None:
+        check_rule(self.rule)
+        check_count("min_support", self.min_support)
+        if self.k != "2n":
+            check_count("k", self.k)
+        self._likes = liked(ratings, check_like(self.like))
+        self._graph = None if self.k == "2n" else self._neighbors(ratings, self.k, None, run)
+
+    def _neighbors(self, ratings: Ratings, k: int, codes: Int64s | None, run: Run) -> Neighbors:
+        engine = Engine.build(ratings, of=self._side, measure=self.measure, min_common=self.min_common)
+        wanted = None if codes is None else np.unique(codes)
+        return graph_of(engine, self._side, k, wanted, run.threads, run.progress, run.cancel)
+
+    def _graph_for(self, n: int, codes: Int64s, run: Run) -> Neighbors:
+        """Return the neighbors to recommend from; with ``k="2n"`` they depend on n and are found here."""
+        if self._graph is not None:
+            return self._graph
+        everyone = self._side == "items" or len(codes) == self.ratings.n_users
+        return self._neighbors(self.ratings, 2 * n, None if everyone else codes, run)
+
+    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
+        """Rank up to n items for user codes; see `Recommender.answer`."""
+        ratings, rule = self.ratings, check_rule(self.rule)
+        assert self._likes is not None
+        quiet = Run(run.threads, lambda done, total: None, run.cancel)
+        graph = self._graph_for(n, codes, quiet)
+        closest = rule == "closest"
+        likes = _like_links(ratings, self._likes, best_first=closest)
+        near = _near_links(graph, ratings, weights(rule, get_measure(self.measure), graph.value))
+        if not closest:
+            near = _by_target(near) if self._side == "users" else _reversed(near, ratings.n_items)
+        sources, links = (near, likes) if self._side == "users" else (likes, near)
+        seen, lists = make_seen(ratings, len(codes), taken), new_lists(len(codes), n)
+        walk = walk_closest if closest else walk_sum
+
+        def make_state() -> Work:
+            return new_work(ratings.n_items, new_topk(n, np.array([ratings.n_items])))
+
+        def work(state: Work, users: Int64s, first: int, flag: Flag) -> None:
+            walk(users, first, sources, links, seen, n, self.min_support, state, lists, flag)
+
+        over_users(codes, make_state, work, run)
+        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("neighbors",), (not closest,))
+
+    @property
+    def graph(self) -> Neighbors:
+        """The neighbors found by ``fit``; raises `NotFittedError` before, or where ``k="2n"`` puts it off."""
+        if self._graph is None:
+            raise NotFittedError(
+                f"This {type(self).__name__} has no neighbors yet.",
+                hint='call fit(ratings) first; with k="2n" they are found by recommend',
+            )
+        return self._graph
+
+
+class UserKNN(_KNN):
+    """Recommend what similar users like.
+
+    measure : a name from `corated.similarity.measures.MEASURES`
+    k : neighbors of each user; ``"2n"`` for twice the number of recommendations asked for
+    min_common : co-rated items that a neighbor must share
+    rule : see `corated.models.rules.RULES`
+    like : the rating from which on a user likes an item; ``"mean"`` for each user's own mean; None for the
+        top 30 % of the scale
+    min_support : neighbors who must like an item
+
+    An item's score is Σ over the user's k neighbors who like it of 1 (``votes``) or of their similarity
+    (``weighted_votes``), added up in ascending order of the neighbors' ids.
+    """
+
+    _side: Of = "users"
+
+    def similar_users(self, user: Id) -> Table:
+        """Return a user's neighbors, best first: id, neighbor, rank, value, n_common."""
+        return self.graph.of(user)
+
+
+class ItemKNN(_KNN):
+    """Recommend items that are similar to what the user likes.
+
+    The parameters are those of `UserKNN` with the roles of users and items swapped: k neighbors of each
+    item; ``min_support`` counts the user's liked items among an item's neighbors.
+
+    An item's score is Σ over those of its k neighbors that the user likes of 1 (``votes``) or of their
+    similarity (``weighted_votes``). Rule ``closest`` goes through the user's liked items, best rated first,
+    then by id; each contributes its own neighbors, closest first.
+    """
+
+    _side: Of = "items"
+
+    def similar_items(self, item: Id) -> Table:
+        """Return an item's neighbors, best first: id, neighbor, rank, value, n_common."""
+        return self.graph.of(item)
+
+
+def _like_links(ratings: Ratings, likes: npt.NDArray[np.bool_], *, best_first: bool) -> Links:
+    """Return the items each user likes, by item code or best rated first (then by item code)."""
+    rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)[likes]
+    items = ratings.by_user.indices[likes].astype(np.int64)
+    indptr = np.zeros(ratings.n_users + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=ratings.n_users), out=indptr[1:])
+    if best_first:
+        items = items[np.lexsort((-ratings.values[likes], rows))]  # stable, so items stay ascending
+    return Links(indptr, items, np.ones(len(items)))
+
+
+def _near_links(graph: Neighbors, ratings: Ratings, weight: npt.NDArray[np.float64]) -> Links:
+    """Return the graph as rows by subject code, closest first."""
+    n = ratings.n_users if graph.side == "users" else ratings.n_items
+    sizes = np.zeros(n, dtype=np.int64)
+    sizes[graph.subjects] = np.diff(graph.indptr)
+    indptr = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(sizes, out=indptr[1:])
+    return Links(indptr, graph.neighbor, weight)
+
+
+def _by_target(links: Links) -> Links:
+    """Sort each row by target code: sums are taken in ascending id order."""
+    n = len(links.indptr) - 1
+    matrix = scipy.sparse.csr_array(
+        (links.weight.copy(), links.target.copy(), links.indptr), shape=(n, max(n, 1))
+    )
+    matrix.sort_indices()
+    return Links(links.indptr, matrix.indices.astype(np.int64), matrix.data)
+
+
+def _reversed(links: Links, n: int) -> Links:
+    """Turn item → its neighbors into item → the items it is a neighbor of, ascending."""
+    matrix = scipy.sparse.csr_array((links.weight, links.target, links.indptr), shape=(n, n)).tocsc()
+    return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data)

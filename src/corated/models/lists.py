@@ -1,0 +1,59 @@
+"""Blocks of users over threads: what every recommender does around its own kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.models.base import Answer, Run
+from corated.models.kernels import Lists, Seen
+from corated.neighbors.run import Flag, run_blocks
+from corated.ratings.ratings import Ratings
+
+__all__ = ["make_seen", "new_lists", "over_users"]
+
+Int64s = npt.NDArray[np.int64]
+State = TypeVar("State")
+_USERS_PER_BLOCK = 256
+
+
+def new_lists(rows: int, n: int) -> Lists:
+    """Return empty lists of n places each."""
+    return Lists(
+        np.zeros(rows * n, dtype=np.int64),
+        np.zeros(rows * n),
+        np.zeros(rows * n, dtype=np.int64),
+        np.zeros(rows, dtype=np.int64),
+    )
+
+
+def make_seen(ratings: Ratings, rows: int, taken: Answer | None) -> Seen:
+    """Return what to leave out: what each user rated, and what each row of ``taken`` lists."""
+    if taken is None:
+        nothing = np.zeros(rows + 1, dtype=np.int64)
+        return Seen(ratings.by_user.indptr, ratings.by_user.indices, nothing, np.zeros(0, dtype=np.int64))
+    size = taken.lists.size
+    indptr = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(size, out=indptr[1:])
+    places = np.flatnonzero(np.arange(taken.n)[None, :] < size[:, None])
+    return Seen(ratings.by_user.indptr, ratings.by_user.indices, indptr, taken.lists.item[places])
+
+
+def over_users(
+    codes: Int64s, make_state: Callable[[], State], work: Callable[[State, Int64s, int, Flag], object], run: Run
+) -> None:
+    """Call ``work(state, user codes, first row, flag)`` for blocks of users, each thread with its own state."""
+    blocks = [
+        (len(codes[start : start + _USERS_PER_BLOCK]), start) for start in range(0, len(codes), _USERS_PER_BLOCK)
+    ]
+    run_blocks(
+        blocks,
+        make_state,
+        lambda state, start, flag: work(state, codes[start : start + _USERS_PER_BLOCK], start, flag),
+        threads=run.threads,
+        progress=run.progress,
+        cancel=run.cancel,
+    )

@@ -1,0 +1,75 @@
+"""Rules: how neighbors become recommendations, and what counts as a like."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.errors import ParameterError
+from corated.ratings.ratings import Ratings
+from corated.similarity.measures import Measure
+
+__all__ = ["RULES", "Like", "Rule", "check_like", "check_rule", "default_like", "liked", "weights"]
+
+Rule = Literal["closest", "votes", "weighted_votes"]
+Like = float | Literal["mean"] | None
+
+RULES: tuple[Rule, ...] = ("closest", "votes", "weighted_votes")
+"""``closest``: neighbors from closest to farthest, each with the items it likes, best rated first.
+``votes``: the number of neighbors who like the item. ``weighted_votes``: the sum of their similarities.
+"""
+
+
+def check_rule(rule: str) -> Rule:
+    """Return the rule of a name; raises `ParameterError` naming the known ones."""
+    for known in RULES:
+        if rule == known:
+            return known
+    raise ParameterError(f"Unknown rule {rule!r}.", expected=f"one of {', '.join(RULES)}", hint="choose one of these")
+
+
+def check_like(like: object) -> Like:
+    """Return a like setting: a rating, ``"mean"`` or None; raises `ParameterError` otherwise."""
+    if like is None or like == "mean":
+        return like  # type: ignore[return-value]
+    if isinstance(like, int | float | np.number) and not isinstance(like, bool) and np.isfinite(like):
+        return float(like)
+    raise ParameterError(
+        f"like={like!r} cannot be used.",
+        expected='a rating, "mean" for each user\'s own mean, or None for the top 30 % of the scale',
+        hint="try like=7 on a scale to 10, like=4 on a scale to 5",
+    )
+
+
+def default_like(ratings: Ratings) -> float:
+    """Return the lowest rating of the top 30 % of the scale, rounded to a level.
+
+    7 on 0–10 and 1–10, 4 on 1–5. On a scale of one level, and without a scale (play counts), every
+    rating is a like: minus infinity.
+    """
+    scale = ratings.scale
+    if scale is None or scale.levels == 1:
+        return -np.inf
+    wanted = scale.high - 0.3 * (scale.high - scale.low)
+    code = round((wanted - scale.low) / scale.step)
+    return float(scale.decode(np.array([code], dtype=np.uint8))[0])
+
+
+def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
+    """Tell for each rating, in ``by_user`` order, whether its user likes the item: rating ≥ like."""
+    values = ratings.values
+    if like == "mean":
+        rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
+        means = np.bincount(rows, weights=values, minlength=ratings.n_users) / ratings.user_counts
+        # The mean of equal ratings can come out one unit in the last place above them.
+        return np.asarray(values >= (means - 1e-9)[rows])
+    return np.asarray(values >= (default_like(ratings) if like is None else like))
+
+
+def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what a neighbor's like weighs: 1, or its similarity, 1/(1+d) for a distance d."""
+    if rule != "weighted_votes":
+        return np.ones_like(value)
+    return value if measure.better == "larger" else 1.0 / (1.0 + value)

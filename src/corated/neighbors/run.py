@@ -1,0 +1,97 @@
+"""Threads over blocks of work, with progress and a way to stop.
+
+The kernels are serial and release the GIL, so a plain pool of threads is all there is. Which thread takes
+which block is left to chance; results must not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.errors import Cancelled, ParameterError
+from corated.progress import Cancel, Progress
+
+__all__ = ["Flag", "resolve_threads", "run_blocks"]
+
+State = TypeVar("State")
+Block = TypeVar("Block")
+Flag = npt.NDArray[np.uint8]
+"""uint8 (1,): kernels stop at the next query once it is not 0."""
+
+_LOOK = 0.05
+"""Seconds between two looks at the cancel event."""
+
+
+def resolve_threads(threads: int | None) -> int:
+    """Turn ``threads=`` into a number; None means every core this process may use."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ParameterError(
+            f"threads={threads!r} is not a number of threads.",
+            expected="an integer of at least 1, or None for every core",
+            hint="leave threads out to use every core",
+        )
+    return threads
+
+
+def run_blocks(
+    blocks: Iterable[tuple[int, Block]],
+    make_state: Callable[[], State],
+    work: Callable[[State, Block, Flag], object],
+    *,
+    threads: int,
+    progress: Progress,
+    cancel: Cancel,
+) -> list[State]:
+    """Do ``work`` on every block, each thread with a state of its own; return the states.
+
+    blocks : pairs of (weight, block); weights are what progress counts
+    progress : called from the calling thread; an exception it raises stops the work and passes on
+
+    Raises `Cancelled` when ``cancel`` is set. On any way out, all threads have ended.
+    """
+    waiting = deque(blocks)
+    total = sum(weight for weight, _ in waiting)
+    flag: Flag = np.zeros(1, dtype=np.uint8)
+    done = 0
+    lock = threading.Lock()
+
+    def worker() -> State:
+        nonlocal done
+        state = make_state()
+        while flag[0] == 0:
+            try:
+                weight, block = waiting.popleft()
+            except IndexError:
+                break
+            work(state, block, flag)
+            with lock:
+                done += weight
+        return state
+
+    threads = max(1, min(threads, len(waiting)))
+    with ThreadPoolExecutor(threads, thread_name_prefix="corated") as pool:
+        futures = [pool.submit(worker) for _ in range(threads)]
+        try:
+            progress(0, total)
+            while True:
+                state_of = wait(futures, timeout=_LOOK, return_when=FIRST_EXCEPTION)
+                if not state_of.not_done or any(future.exception() for future in state_of.done):
+                    break
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("The work was cancelled.")
+                progress(done, total)
+        finally:
+            flag[0] = 1  # whoever has finished does not mind, and on the way out the others must stop
+        states = [future.result() for future in futures]
+    progress(done, total)
+    return states

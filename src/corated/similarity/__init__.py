@@ -1,0 +1,1 @@
+"""What "alike" means: sums, measures, kernels; arrays in, arrays out."""

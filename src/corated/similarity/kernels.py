@@ -1,0 +1,319 @@
+"""The kernels: accumulate → finalize → select, for a range of queries against a range of candidates.
+
+- *accumulate*: for each object of the query, for each of its raters in the range: add the packed terms of
+  the two codes to the rater's accumulator, and remember who was touched.
+- *finalize*: unpack the sums of those with at least ``min_common``, and turn them into values.
+- *select* or *emit*: offer each pair to the best k of both sides (or of the query alone), or write it out.
+
+All kernels are serial and release the GIL; the caller owns threads and gives each its own `Scratch` and
+`TopK`. Indices are unsigned, which spares a wrap-around check per access. A cancel flag is looked at
+before each query.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.similarity import measures
+from corated.similarity.jit import kernel
+from corated.similarity.topk import offer_row, offer_rows
+
+__all__ = ["Pairs", "Scratch", "Task", "emit_block", "new_pairs", "new_scratch", "select_block"]
+
+CHUNK = 1024
+"""Pairs finalized together: their sums and values stay in the first-level cache."""
+
+PEARSON, EUCLIDEAN, MSD, MANHATTAN = (
+    measures.PEARSON,
+    measures.EUCLIDEAN,
+    measures.MSD,
+    measures.MANHATTAN,
+)
+COSINE, COSINE_COMMON, JACCARD = measures.COSINE, measures.COSINE_COMMON, measures.JACCARD
+_pearson = kernel(measures.pearson)
+_euclidean = kernel(measures.euclidean)
+_msd = kernel(measures.msd)
+_manhattan = kernel(measures.manhattan)
+_cosine = kernel(measures.cosine)
+_cosine_common = kernel(measures.cosine_common)
+_jaccard = kernel(measures.jaccard)
+
+
+class Task(NamedTuple):
+    """What to compute: a measure on the scale, and which candidates a query meets.
+
+    measure : the measure's code
+    sign : +1 where larger values are closer, −1 for distances
+    step : the scale's step, for measures in rating units
+    min_common : pairs with fewer co-rated ratings are left out
+    both : visit each unordered pair once, from its lighter side, and serve both sides;
+        otherwise a query meets every candidate and only the query is served
+    side : float64 (n,) by label: squared norms or counts of whole profiles, or unused
+    low, high : int64 (objects,), the range of each column of raters that holds the candidates
+    """
+
+    measure: int
+    sign: float
+    step: float
+    min_common: int
+    both: bool
+    side: npt.NDArray[np.float64]
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+
+
+class Scratch(NamedTuple):
+    """Working memory of one thread; accumulators are all zero between queries.
+
+    acc : int64 (n * words,), the packed sums of each candidate
+    touched : uint32 (n + 1,), candidates met by the current query, in order of meeting
+    who : uint32 (CHUNK,); n : int64 (CHUNK,); words : int64 (3, CHUNK); sums : int64 (8, CHUNK)
+    key : float64 (CHUNK,)
+    """
+
+    acc: npt.NDArray[np.int64]
+    touched: npt.NDArray[np.uint32]
+    who: npt.NDArray[np.uint32]
+    words: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.int64]
+    key: npt.NDArray[np.float64]
+
+
+class Pairs(NamedTuple):
+    """Emitted pairs: labels of both, the value (NaN where undefined) and the co-rated count."""
+
+    first: npt.NDArray[np.uint32]
+    second: npt.NDArray[np.uint32]
+    value: npt.NDArray[np.float64]
+    n: npt.NDArray[np.int64]
+
+
+def new_scratch(n: int, words: int) -> Scratch:
+    """Return working memory for n subjects and layouts of at most ``words`` words."""
+    return Scratch(
+        np.zeros(n * words, dtype=np.int64),
+        np.empty(n + 1, dtype=np.uint32),
+        np.empty(CHUNK, dtype=np.uint32),
+        np.empty((3, CHUNK), dtype=np.int64),
+        np.empty((8, CHUNK), dtype=np.int64),
+        np.empty(CHUNK, dtype=np.float64),
+    )
+
+
+def new_pairs(capacity: int) -> Pairs:
+    """Return room for ``capacity`` emitted pairs."""
+    return Pairs(
+        np.empty(capacity, dtype=np.uint32),
+        np.empty(capacity, dtype=np.uint32),
+        np.empty(capacity, dtype=np.float64),
+        np.empty(capacity, dtype=np.int64),
+    )
+
+
+@kernel
+def _add1(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+    for p in range(start, stop):
+        rater = raters[p]
+        v = rater >> shift
+        word = acc[v]
+        touched[met] = v
+        met += np.uint64(word == 0)
+        acc[v] = word + row[rater & low_bits]
+    return met
+
+
+@kernel
+def _add2(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+    for p in range(start, stop):
+        rater = raters[p]
+        v = rater >> shift
+        at = v + v
+        code = rater & low_bits
+        code += code
+        word = acc[at]
+        touched[met] = v
+        met += np.uint64(word == 0)
+        acc[at] = word + row[code]
+        acc[at + np.uint64(1)] += row[code + np.uint64(1)]
+    return met
+
+
+@kernel
+def _add3(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+    for p in range(start, stop):
+        rater = raters[p]
+        v = rater >> shift
+        at = v + v + v
+        code = rater & low_bits
+        code += code + code
+        word = acc[at]
+        touched[met] = v
+        met += np.uint64(word == 0)
+        acc[at] = word + row[code]
+        acc[at + np.uint64(1)] += row[code + np.uint64(1)]
+        acc[at + np.uint64(2)] += row[code + np.uint64(2)]
+    return met
+
+
+@kernel
+def _accumulate(profiles, layout, task, u, scratch):  # type: ignore[no-untyped-def]
+    """Add up the sums of query u with every candidate in range; returns how many were touched."""
+    raters = profiles.raters
+    shift = np.uint64(profiles.shift)
+    low_bits = np.uint64((1 << profiles.shift) - 1)
+    met = np.uint64(0)
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        column = profiles.objects[entry]
+        start = task.low[column]
+        if task.both:
+            start = max(start, profiles.after[entry])
+        first, last = np.uint64(start), np.uint64(task.high[column])
+        row = layout.table[profiles.codes[entry]]
+        if layout.words == 1:
+            met = _add1(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
+        elif layout.words == 2:
+            met = _add2(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
+        else:
+            met = _add3(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
+    return met
+
+
+@kernel
+def _collect(layout, task, u, scratch, begin, met):  # type: ignore[no-untyped-def]
+    """Clear touched candidates from ``begin`` on and keep those with enough in common.
+
+    Returns (kept, next): it stops when CHUNK are kept; next is where to go on.
+    """
+    mask, least, words = layout.mask[0], task.min_common, np.uint64(layout.words)
+    acc, touched, who, word0 = scratch.acc, scratch.touched, scratch.who, scratch.words[0]
+    kept = np.uint64(0)
+    j = begin
+    while j < met and kept < np.uint64(CHUNK):
+        v = touched[j]
+        j += np.uint64(1)
+        word = acc[v * words]
+        acc[v * words] = 0
+        who[kept] = v
+        word0[kept] = word
+        for extra in range(np.uint64(1), words):
+            scratch.words[extra, kept] = acc[v * words + extra]
+            acc[v * words + extra] = 0
+        kept += np.uint64((word & mask) >= least and v != u)
+    return kept, j
+
+
+@kernel
+def _unpack(layout, scratch, kept):  # type: ignore[no-untyped-def]
+    """Spread the packed words of the kept candidates into one row of integers per sum."""
+    for field in range(len(layout.where)):
+        words = scratch.words[layout.where[field]]
+        sums = scratch.sums[field]
+        n = scratch.sums[0]
+        shift, mask, bias = layout.shift[field], layout.mask[field], layout.bias[field]
+        if bias == 0:
+            for j in range(kept):
+                sums[j] = (words[j] >> shift) & mask
+        else:
+            for j in range(kept):
+                sums[j] = ((words[j] >> shift) & mask) - n[j] * bias
+
+
+@kernel
+def _evaluate(task, u, scratch, kept):  # type: ignore[no-untyped-def]
+    """Turn sums into keys: values, negated for distances; NaN where the measure is undefined."""
+    sums, key, who, side = scratch.sums, scratch.key, scratch.who, task.side
+    n, s1, s2, s3, s4, s5 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    step = task.step
+    if task.measure == PEARSON:
+        for j in range(kept):
+            key[j] = _pearson(n[j], s1[j], s2[j], s3[j], s4[j], s5[j])
+    elif task.measure == EUCLIDEAN:
+        for j in range(kept):
+            key[j] = _euclidean(s1[j], step)
+    elif task.measure == MSD:
+        for j in range(kept):
+            key[j] = _msd(n[j], s1[j], step)
+    elif task.measure == MANHATTAN:
+        for j in range(kept):
+            key[j] = _manhattan(s1[j], step)
+    elif task.measure == COSINE:
+        for j in range(kept):
+            key[j] = _cosine(s1[j], side[u], side[who[j]])
+    elif task.measure == COSINE_COMMON:
+        for j in range(kept):
+            key[j] = _cosine_common(s1[j], s2[j], s3[j])
+    elif task.measure == JACCARD:
+        for j in range(kept):
+            key[j] = _jaccard(n[j], side[u], side[who[j]])
+    if task.sign < 0:
+        for j in range(kept):
+            key[j] = -key[j]
+
+
+@kernel
+def _select(profiles, task, u, scratch, kept, best, k, row):  # type: ignore[no-untyped-def]
+    """Offer each kept pair to the query's row and, if both sides are served, to the candidate's."""
+    key, who, n, rank = scratch.key, scratch.who, scratch.sums[0], profiles.rank
+    j = 0
+    while j < kept:
+        j = offer_row(best, k, row, key, n, who, rank, j, kept)
+    j = 0
+    while task.both and j < kept:
+        j = offer_rows(best, k, rank[u], key, n, who, j, kept)
+
+
+@kernel
+def select_block(profiles, layout, task, queries, first_row, scratch, best, k, cancel):  # type: ignore[no-untyped-def]
+    """Find the best k of each query, and of each candidate if both sides are served.
+
+    queries : int64, labels whose profile is within the layout's capacity
+    first_row : the row of ``best`` that belongs to the first query; with ``task.both`` a query's own
+        row is its label, and this is not used
+    cancel : uint8 (1,), set by another thread to stop; returns the number of queries done
+    """
+    for index in range(len(queries)):
+        if cancel[0] != 0:
+            return index
+        u = queries[index]
+        if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
+            continue
+        row = u if task.both else first_row + index
+        met = _accumulate(profiles, layout, task, u, scratch)
+        at = np.uint64(0)
+        while at < met:
+            kept, at = _collect(layout, task, u, scratch, at, met)
+            _unpack(layout, scratch, kept)
+            _evaluate(task, u, scratch, kept)
+            _select(profiles, task, u, scratch, kept, best, k, row)
+    return len(queries)
+
+
+@kernel
+def emit_block(profiles, layout, task, queries, scratch, pairs, cancel):  # type: ignore[no-untyped-def]
+    """Write every pair of the queries with at least ``min_common`` to ``pairs``; returns how many.
+
+    The caller gives room for all: at most the pair events of the queries, at most n a query.
+    """
+    out = 0
+    for index in range(len(queries)):
+        if cancel[0] != 0:
+            return out
+        u = queries[index]
+        if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
+            continue
+        met = _accumulate(profiles, layout, task, u, scratch)
+        at = np.uint64(0)
+        while at < met:
+            kept, at = _collect(layout, task, u, scratch, at, met)
+            _unpack(layout, scratch, kept)
+            _evaluate(task, u, scratch, kept)
+            for j in range(kept):
+                pairs.first[out] = u
+                pairs.second[out] = scratch.who[j]
+                pairs.value[out] = scratch.key[j] * task.sign
+                pairs.n[out] = scratch.sums[0, j]
+                out += 1
+    return out
