@@ -43,8 +43,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Answer:
-    """Ranked lists of items for some users: ``lists`` has ``n`` places a row, ``source`` names each place's model.
+    """Ranked lists of items for some users.
 
+    lists : n places a row
     source : uint8 (rows * n,), index into ``sources``
     scored : whether scores mean something, by source
     """
@@ -99,7 +100,7 @@ class Recommendations(Table):
         return np.flatnonzero(taken)
 
     @cached_property
-    def _table(self) -> pa.Table:  # type: ignore[override]
+    def _table(self) -> pa.Table:
         answer, places = self._answer, self._places
         items, source = answer.lists.item[places], answer.source[places]
         scores = pa.array(answer.lists.score[places], mask=~np.array(answer.scored)[source])
@@ -129,14 +130,14 @@ class Recommender(ABC):
 
     @classmethod
     def _parameters(cls) -> list[str]:
-        return [name for name in inspect.signature(cls).parameters]
+        return list(inspect.signature(cls).parameters)
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn passes it
         """Return the parameters by name; ``deep`` is there for scikit-learn."""
         return {name: getattr(self, name) for name in self._parameters()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters; takes effect with the next ``fit``. Raises `ParameterError` for unknown names."""
+        """Change parameters, for the next ``fit``; raises `ParameterError` for unknown names."""
         for name, value in params.items():
             if name not in self._parameters():
                 raise ParameterError(
@@ -153,7 +154,9 @@ class Recommender(ABC):
 
     def __repr__(self) -> str:
         default = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v is not default[k] and v != default[k])
+        shown = ", ".join(
+            f"{k}={v!r}" for k, v in self.get_params().items() if v is not default[k] and v != default[k]
+        )
         return f"{type(self).__name__}({shown})"
 
     def fit(
@@ -179,7 +182,9 @@ class Recommender(ABC):
     def ratings(self) -> Ratings:
         """The ratings the model was fitted to; raises `NotFittedError` before ``fit``."""
         if self._ratings is None:
-            raise NotFittedError(f"This {type(self).__name__} has not been fitted.", hint="call fit(ratings) first")
+            raise NotFittedError(
+                f"This {type(self).__name__} has not been fitted.", hint="call fit(ratings) first"
+            )
         return self._ratings
 
     def recommend(
@@ -246,4 +251,4 @@ class Recommender(ABC):
 
     @abstractmethod
     def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes, leaving out what they rated and what ``taken`` lists for them."""
+        """Rank up to n items for user codes, less what they rated and what ``taken`` lists for them."""

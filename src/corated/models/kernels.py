@@ -15,52 +15,57 @@ import numpy.typing as npt
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.topk import TopK, offer_row, settle
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.uint32]
+Flag = npt.NDArray[np.uint8]
+
 __all__ = ["Links", "Lists", "Seen", "Work", "new_work", "pick_ranked", "walk_closest", "walk_sum"]
 
 
 class Links(NamedTuple):
     """CSR rows of (target, weight): int64 (rows + 1,), int64 (m,), float64 (m,)."""
 
-    indptr: npt.NDArray[np.int64]
-    target: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.float64]
+    indptr: Ints
+    target: Ints
+    weight: Floats
 
 
 class Seen(NamedTuple):
     """What is left out: the items each user rated, and what each row of the answer has already."""
 
-    indptr: npt.NDArray[np.int64]
+    indptr: Ints
     items: npt.NDArray[np.int32]
-    taken_indptr: npt.NDArray[np.int64]
-    taken: npt.NDArray[np.int64]
+    taken_indptr: Ints
+    taken: Ints
 
 
 class Lists(NamedTuple):
     """Answers, n places a row: item codes int64, scores float64, support int64; size int64 (rows,)."""
 
-    item: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    support: npt.NDArray[np.int64]
-    size: npt.NDArray[np.int64]
+    item: Ints
+    score: Floats
+    support: Ints
+    size: Ints
 
 
 class Work(NamedTuple):
     """Working memory of one thread; ``score`` and ``support`` are zero between users.
 
     mark : int64 (items,), ``2 * row + 2`` where the item is left out for this row, ``+ 3`` where listed
-    touched, key, count : (items,), the candidates of one user
+    touched, key, found : (items,), the candidates of one user
     best : room for one row's best n
     rank : int64 (items,), code == rank
     """
 
-    score: npt.NDArray[np.float64]
-    support: npt.NDArray[np.int64]
-    mark: npt.NDArray[np.int64]
-    touched: npt.NDArray[np.uint32]
-    key: npt.NDArray[np.float64]
-    count: npt.NDArray[np.int64]
+    score: Floats
+    support: Ints
+    mark: Ints
+    touched: Labels
+    key: Floats
+    found: Ints
     best: TopK
-    rank: npt.NDArray[np.int64]
+    rank: Ints
 
 
 def new_work(n_items: int, best: TopK) -> Work:
@@ -78,7 +83,7 @@ def new_work(n_items: int, best: TopK) -> Work:
 
 
 @kernel
-def _leave_out(seen, user, row, mark, stamp):  # type: ignore[no-untyped-def]
+def _leave_out(seen: Seen, user: int, row: int, mark: Ints, stamp: int) -> None:
     for at in range(seen.indptr[user], seen.indptr[user + 1]):
         mark[seen.items[at]] = stamp
     for at in range(seen.taken_indptr[row], seen.taken_indptr[row + 1]):
@@ -86,20 +91,43 @@ def _leave_out(seen, user, row, mark, stamp):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _spread(targets, weights, start, stop, weight, mark, stamp, score, support, touched, met):  # type: ignore[no-untyped-def]
+def _spread(
+    targets: Ints,
+    weights: Floats,
+    start: int,
+    stop: int,
+    weight: float,
+    mark: Ints,
+    stamp: int,
+    score: Floats,
+    support: Ints,
+    touched: Labels,
+    met: int,
+) -> int:
     """Add one source's share to its items, sequentially; returns how many items have been touched."""
     for at in range(start, stop):
         item = targets[at]
         if mark[item] != stamp:
             touched[met] = item
-            met += np.int64(support[item] == 0)
+            met += int(support[item] == 0)
             support[item] += 1
             score[item] += weight * weights[at]
     return met
 
 
 @kernel
-def walk_sum(users, first_row, sources, links, seen, n, least, work, lists, cancel):  # type: ignore[no-untyped-def]
+def walk_sum(
+    users: Ints,
+    first_row: int,
+    sources: Links,
+    links: Links,
+    seen: Seen,
+    n: int,
+    least: int,
+    work: Work,
+    lists: Lists,
+    cancel: Flag,
+) -> None:
     """Score each item by the sum of source weight × link weight over the sources that lead to it.
 
     users : int64, user codes; the row of the answer is ``first_row`` + position
@@ -136,7 +164,7 @@ def walk_sum(users, first_row, sources, links, seen, n, least, work, lists, canc
             if support[item] >= least:
                 touched[kept] = item
                 work.key[kept] = score[item]
-                work.count[kept] = support[item]
+                work.found[kept] = support[item]
                 kept += 1
             score[item] = 0.0
             support[item] = 0
@@ -144,7 +172,7 @@ def walk_sum(users, first_row, sources, links, seen, n, least, work, lists, canc
         best.floor[0] = -np.inf
         j = 0
         while j < kept:
-            j = offer_row(best, n, 0, work.key, work.count, touched, work.rank, j, kept)
+            j = offer_row(best, n, 0, work.key, work.found, touched, work.rank, j, kept)
         settle(best, n, 0, 1)
         for place in range(best.size[0]):
             out = row * n + place
@@ -155,7 +183,18 @@ def walk_sum(users, first_row, sources, links, seen, n, least, work, lists, canc
 
 
 @kernel
-def walk_closest(users, first_row, sources, links, seen, n, least, work, lists, cancel):  # type: ignore[no-untyped-def]
+def walk_closest(
+    users: Ints,
+    first_row: int,
+    sources: Links,
+    links: Links,
+    seen: Seen,
+    n: int,
+    least: int,
+    work: Work,
+    lists: Lists,
+    cancel: Flag,
+) -> None:
     """List items as they come: source by source, each source's items in their order, each item once.
 
     Arguments as for `walk_sum`. Scores are NaN; support counts all sources that lead to the item.
@@ -192,7 +231,18 @@ def walk_closest(users, first_row, sources, links, seen, n, least, work, lists, 
 
 
 @kernel
-def pick_ranked(users, first_row, order, score, support, seen, n, mark, lists, cancel):  # type: ignore[no-untyped-def]
+def pick_ranked(
+    users: Ints,
+    first_row: int,
+    order: Ints,
+    score: Floats,
+    support: Ints,
+    seen: Seen,
+    n: int,
+    mark: Ints,
+    lists: Lists,
+    cancel: Flag,
+) -> None:
     """Give each user the first n items of one common order that are not left out.
 
     order : int64, item codes, best first;  score, support : by item code

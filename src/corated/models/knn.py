@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corated.errors import NotFittedError, ParameterError
+from corated.errors import NotFittedError
 from corated.models.base import Answer, Recommender, Run
 from corated.models.kernels import Links, Work, new_work, walk_closest, walk_sum
 from corated.models.lists import make_seen, new_lists, over_users
 from corated.models.rules import Like, check_like, check_rule, liked, weights
 from corated.neighbors.engine import Engine, Of, check_count
-from corated.neighbors.graph import Neighbors, find, graph_of
+from corated.neighbors.graph import Neighbors, graph_of
 from corated.neighbors.run import Flag
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings

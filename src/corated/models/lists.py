@@ -43,16 +43,18 @@ def make_seen(ratings: Ratings, rows: int, taken: Answer | None) -> Seen:
 
 
 def over_users(
-    codes: Int64s, make_state: Callable[[], State], work: Callable[[State, Int64s, int, Flag], object], run: Run
+    codes: Int64s,
+    make_state: Callable[[], State],
+    work: Callable[[State, Int64s, int, Flag], object],
+    run: Run,
 ) -> None:
     """Call ``work(state, user codes, first row, flag)`` for blocks of users, each thread with its own state."""
-    blocks = [
-        (len(codes[start : start + _USERS_PER_BLOCK]), start) for start in range(0, len(codes), _USERS_PER_BLOCK)
-    ]
+    size = _USERS_PER_BLOCK
+    blocks = [(len(codes[start : start + size]), start) for start in range(0, len(codes), size)]
     run_blocks(
         blocks,
         make_state,
-        lambda state, start, flag: work(state, codes[start : start + _USERS_PER_BLOCK], start, flag),
+        lambda state, start, flag: work(state, codes[start : start + size], start, flag),
         threads=run.threads,
         progress=run.progress,
         cancel=run.cancel,

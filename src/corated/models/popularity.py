@@ -27,7 +27,7 @@ class Popularity(Recommender):
         self.like = like
         self._votes: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
-    def _fit(self, ratings: Ratings, run: Run) -> None:
+    def _fit(self, ratings: Ratings, run: Run) -> None:  # noqa: ARG002 - nothing takes long
         likes = liked(ratings, check_like(self.like))
         self._votes = np.bincount(ratings.by_user.indices[likes], minlength=ratings.n_items).astype(np.int64)
 
@@ -36,7 +36,11 @@ class Popularity(Recommender):
         ratings, votes = self.ratings, self._votes
         order = np.argsort(-votes, kind="stable")
         order = order[votes[order] > 0]
-        seen, lists, score = make_seen(ratings, len(codes), taken), new_lists(len(codes), n), votes.astype(np.float64)
+        seen, lists, score = (
+            make_seen(ratings, len(codes), taken),
+            new_lists(len(codes), n),
+            votes.astype(np.float64),
+        )
 
         def work(mark: npt.NDArray[np.int64], users: npt.NDArray[np.int64], first: int, flag: Flag) -> None:
             pick_ranked(users, first, order, score, votes, seen, n, mark, lists, flag)

@@ -14,13 +14,15 @@ __all__ = ["PRESETS", "preset"]
 
 
 def _notebook() -> Recommender:
-    """Closest by Euclidean distance on co-rated items, likes from 7, twice n neighbors, one item in common."""
+    """Closest by Euclidean distance, one item in common, likes from 7, twice n neighbors."""
     return UserKNN(measure="euclidean", k="2n", min_common=1, rule="closest", like=7.0)
 
 
 def _best() -> Recommender:
     """Cosine neighbors' likes by similarity, filled up from popularity, each row saying so."""
-    return Fallback(models=[UserKNN(measure="cosine", k=100, min_common=1, rule="weighted_votes"), Popularity()])
+    return Fallback(
+        models=[UserKNN(measure="cosine", k=100, min_common=1, rule="weighted_votes"), Popularity()]
+    )
 
 
 PRESETS: dict[str, Callable[[], Recommender]] = {"best": _best, "notebook": _notebook}

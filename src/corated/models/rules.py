@@ -27,13 +27,15 @@ def check_rule(rule: str) -> Rule:
     for known in RULES:
         if rule == known:
             return known
-    raise ParameterError(f"Unknown rule {rule!r}.", expected=f"one of {', '.join(RULES)}", hint="choose one of these")
+    raise ParameterError(
+        f"Unknown rule {rule!r}.", expected=f"one of {', '.join(RULES)}", hint="choose one of these"
+    )
 
 
 def check_like(like: object) -> Like:
     """Return a like setting: a rating, ``"mean"`` or None; raises `ParameterError` otherwise."""
     if like is None or like == "mean":
-        return like  # type: ignore[return-value]
+        return like
     if isinstance(like, int | float | np.number) and not isinstance(like, bool) and np.isfinite(like):
         return float(like)
     raise ParameterError(

@@ -21,20 +21,26 @@ __all__ = ["Engine", "Of", "check_count", "check_of"]
 
 Of = Literal["users", "items"]
 Int64s = npt.NDArray[np.int64]
+Block = tuple[Layout, Int64s, int]
+"""Queries that share a layout: (layout, labels, index of the first label among all queries)."""
 
 
 def check_of(of: str) -> Of:
     """Return ``of`` if it names a side; raises `ParameterError` otherwise."""
     if of == "users" or of == "items":
         return "users" if of == "users" else "items"
-    raise ParameterError(f"of={of!r} names no side.", expected='of="users" or of="items"', hint="choose one of them")
+    raise ParameterError(
+        f"of={of!r} names no side.", expected='of="users" or of="items"', hint="choose one of them"
+    )
 
 
 def check_count(name: str, value: object, least: int = 1) -> int:
     """Return a count such as k or n; raises `ParameterError` for anything but an integer >= least."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ParameterError(
-            f"{name}={value!r} cannot be used.", expected=f"an integer of at least {least}", hint=f"try {name}={max(least, 10)}"
+            f"{name}={value!r} cannot be used.",
+            expected=f"an integer of at least {least}",
+            hint=f"try {name}={max(least, 10)}",
         )
     return int(value)
 
@@ -94,7 +100,14 @@ class Engine:
         """Return the task for the kernels, over all candidates."""
         ends = self.profiles.rater_ptr
         return Task(
-            self.measure.code, self.measure.sign, self.step, self.min_common, both, self.side, ends[:-1], ends[1:]
+            self.measure.code,
+            self.measure.sign,
+            self.step,
+            self.min_common,
+            both,
+            self.side,
+            ends[:-1],
+            ends[1:],
         )
 
     def events(self, *, both: bool) -> Int64s:
@@ -108,7 +121,7 @@ class Engine:
         walked[np.diff(p.indptr) < self.min_common] = 0
         return walked
 
-    def blocks(self, queries: Int64s, events: Int64s, target: int) -> Iterator[tuple[int, tuple[Layout, Int64s, int]]]:
+    def blocks(self, queries: Int64s, events: Int64s, target: int) -> Iterator[tuple[int, Block]]:
         """Cut queries (ascending labels) into blocks of about ``target`` pair events and one layout each.
 
         Yields (events, (layout, labels, index of the first label)). Queries too light to reach

@@ -58,7 +58,7 @@ class Neighbors(Table):
     n_common: Int64s
 
     @cached_property
-    def _table(self) -> pa.Table:  # type: ignore[override]
+    def _table(self) -> pa.Table:
         return self._rows(np.arange(len(self.subjects)))
 
     def _rows(self, positions: Int64s) -> pa.Table:
@@ -229,7 +229,8 @@ def _bound(engine: Engine, labels: Int64s) -> Int64s:
     np.cumsum(others, out=total[1:])
     met = (total[p.indptr[1:]] - total[p.indptr[:-1]]) // engine.min_common
     met[np.diff(p.indptr) < engine.min_common] = 0
-    return np.minimum(met, engine.n - 1)[labels]
+    bound: Int64s = np.minimum(met, engine.n - 1)[labels]
+    return bound
 
 
 def _graph(engine: Engine, *, side: Of, k: int, codes: Int64s, best: TopK, rows: Int64s) -> Neighbors:

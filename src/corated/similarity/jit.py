@@ -17,9 +17,10 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-import numba
+from numba import config as _config
+from numba import njit
 
 from corated.cache import cache_folder
 from corated.errors import CoratedNotice, OutputError
@@ -28,6 +29,7 @@ __all__ = ["inlined", "kernel", "kernel_cache"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
+config: Any = _config
 _lock = threading.Lock()
 
 
@@ -56,18 +58,18 @@ def _notice_once() -> None:
 
 def kernel(function: F) -> F:
     """Compile a function on first use: nogil, NumPy error model, cached between processes."""
-    folder = None if numba.config.DISABLE_JIT else kernel_cache()
+    folder = None if config.DISABLE_JIT else kernel_cache()
     if folder is not None:
         with _lock:  # Numba reads the folder from its global settings, at this moment only
-            before = numba.config.CACHE_DIR
-            numba.config.CACHE_DIR = before or str(folder)
+            before = config.CACHE_DIR
+            config.CACHE_DIR = before or str(folder)
             try:
                 return _compiled(function, cache=True)
             except RuntimeError:
                 pass  # the folder cannot be written after all
             finally:
-                numba.config.CACHE_DIR = before
-    if not numba.config.DISABLE_JIT:
+                config.CACHE_DIR = before
+    if not config.DISABLE_JIT:
         _notice_once()
     return _compiled(function)
 
@@ -81,5 +83,4 @@ def inlined(function: F) -> F:
 
 
 def _compiled(function: F, **options: object) -> F:
-    compiled: F = numba.njit(function, nogil=True, error_model="numpy", **options)
-    return compiled
+    return cast("F", cast(Any, njit)(function, nogil=True, error_model="numpy", **options))

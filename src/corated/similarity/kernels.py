@@ -12,14 +12,23 @@ before each query.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.similarity import measures
 from corated.similarity.jit import kernel
-from corated.similarity.topk import offer_row, offer_rows
+from corated.similarity.profiles import Profiles
+from corated.similarity.statistics import Layout
+from corated.similarity.topk import TopK, offer_row, offer_rows
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.uint32]
+Raters = npt.NDArray[np.unsignedinteger[Any]]
+Flag = npt.NDArray[np.uint8]
+Unsigned = np.uint64
 
 __all__ = ["Pairs", "Scratch", "Task", "emit_block", "new_pairs", "new_scratch", "select_block"]
 
@@ -60,9 +69,9 @@ class Task(NamedTuple):
     step: float
     min_common: int
     both: bool
-    side: npt.NDArray[np.float64]
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
+    side: Floats
+    low: Ints
+    high: Ints
 
 
 class Scratch(NamedTuple):
@@ -74,21 +83,21 @@ class Scratch(NamedTuple):
     key : float64 (CHUNK,)
     """
 
-    acc: npt.NDArray[np.int64]
-    touched: npt.NDArray[np.uint32]
-    who: npt.NDArray[np.uint32]
-    words: npt.NDArray[np.int64]
-    sums: npt.NDArray[np.int64]
-    key: npt.NDArray[np.float64]
+    acc: Ints
+    touched: Labels
+    who: Labels
+    words: Ints
+    sums: Ints
+    key: Floats
 
 
 class Pairs(NamedTuple):
     """Emitted pairs: labels of both, the value (NaN where undefined) and the co-rated count."""
 
-    first: npt.NDArray[np.uint32]
-    second: npt.NDArray[np.uint32]
-    value: npt.NDArray[np.float64]
-    n: npt.NDArray[np.int64]
+    first: Labels
+    second: Labels
+    value: Floats
+    n: Ints
 
 
 def new_scratch(n: int, words: int) -> Scratch:
@@ -114,7 +123,17 @@ def new_pairs(capacity: int) -> Pairs:
 
 
 @kernel
-def _add1(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+def _add1(
+    raters: Raters,
+    start: Unsigned,
+    stop: Unsigned,
+    shift: Unsigned,
+    low_bits: Unsigned,
+    row: Ints,
+    acc: Ints,
+    touched: Labels,
+    met: Unsigned,
+) -> Unsigned:
     for p in range(start, stop):
         rater = raters[p]
         v = rater >> shift
@@ -126,7 +145,17 @@ def _add1(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type
 
 
 @kernel
-def _add2(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+def _add2(
+    raters: Raters,
+    start: Unsigned,
+    stop: Unsigned,
+    shift: Unsigned,
+    low_bits: Unsigned,
+    row: Ints,
+    acc: Ints,
+    touched: Labels,
+    met: Unsigned,
+) -> Unsigned:
     for p in range(start, stop):
         rater = raters[p]
         v = rater >> shift
@@ -142,7 +171,17 @@ def _add2(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type
 
 
 @kernel
-def _add3(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type: ignore[no-untyped-def]
+def _add3(
+    raters: Raters,
+    start: Unsigned,
+    stop: Unsigned,
+    shift: Unsigned,
+    low_bits: Unsigned,
+    row: Ints,
+    acc: Ints,
+    touched: Labels,
+    met: Unsigned,
+) -> Unsigned:
     for p in range(start, stop):
         rater = raters[p]
         v = rater >> shift
@@ -159,7 +198,7 @@ def _add3(raters, start, stop, shift, low_bits, row, acc, touched, met):  # type
 
 
 @kernel
-def _accumulate(profiles, layout, task, u, scratch):  # type: ignore[no-untyped-def]
+def _accumulate(profiles: Profiles, layout: Layout, task: Task, u: int, scratch: Scratch) -> Unsigned:
     """Add up the sums of query u with every candidate in range; returns how many were touched."""
     raters = profiles.raters
     shift = np.uint64(profiles.shift)
@@ -182,7 +221,9 @@ def _accumulate(profiles, layout, task, u, scratch):  # type: ignore[no-untyped-
 
 
 @kernel
-def _collect(layout, task, u, scratch, begin, met):  # type: ignore[no-untyped-def]
+def _collect(
+    layout: Layout, task: Task, u: int, scratch: Scratch, begin: Unsigned, met: Unsigned
+) -> tuple[Unsigned, Unsigned]:
     """Clear touched candidates from ``begin`` on and keep those with enough in common.
 
     Returns (kept, next): it stops when CHUNK are kept; next is where to go on.
@@ -206,7 +247,7 @@ def _collect(layout, task, u, scratch, begin, met):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _unpack(layout, scratch, kept):  # type: ignore[no-untyped-def]
+def _unpack(layout: Layout, scratch: Scratch, kept: Unsigned) -> None:
     """Spread the packed words of the kept candidates into one row of integers per sum."""
     for field in range(len(layout.where)):
         words = scratch.words[layout.where[field]]
@@ -222,7 +263,7 @@ def _unpack(layout, scratch, kept):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _evaluate(task, u, scratch, kept):  # type: ignore[no-untyped-def]
+def _evaluate(task: Task, u: int, scratch: Scratch, kept: Unsigned) -> None:  # noqa: C901 - one branch a measure
     """Turn sums into keys: values, negated for distances; NaN where the measure is undefined."""
     sums, key, who, side = scratch.sums, scratch.key, scratch.who, task.side
     n, s1, s2, s3, s4, s5 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
@@ -254,19 +295,32 @@ def _evaluate(task, u, scratch, kept):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _select(profiles, task, u, scratch, kept, best, k, row):  # type: ignore[no-untyped-def]
+def _select(
+    profiles: Profiles, task: Task, u: int, scratch: Scratch, kept: Unsigned, best: TopK, k: int, row: int
+) -> None:
     """Offer each kept pair to the query's row and, if both sides are served, to the candidate's."""
     key, who, n, rank = scratch.key, scratch.who, scratch.sums[0], profiles.rank
+    end = int(kept)
     j = 0
-    while j < kept:
-        j = offer_row(best, k, row, key, n, who, rank, j, kept)
+    while j < end:
+        j = offer_row(best, k, row, key, n, who, rank, j, end)
     j = 0
-    while task.both and j < kept:
-        j = offer_rows(best, k, rank[u], key, n, who, j, kept)
+    while task.both and j < end:
+        j = offer_rows(best, k, rank[u], key, n, who, j, end)
 
 
 @kernel
-def select_block(profiles, layout, task, queries, first_row, scratch, best, k, cancel):  # type: ignore[no-untyped-def]
+def select_block(
+    profiles: Profiles,
+    layout: Layout,
+    task: Task,
+    queries: Ints,
+    first_row: int,
+    scratch: Scratch,
+    best: TopK,
+    k: int,
+    cancel: Flag,
+) -> int:
     """Find the best k of each query, and of each candidate if both sides are served.
 
     queries : int64, labels whose profile is within the layout's capacity
@@ -292,7 +346,15 @@ def select_block(profiles, layout, task, queries, first_row, scratch, best, k, c
 
 
 @kernel
-def emit_block(profiles, layout, task, queries, scratch, pairs, cancel):  # type: ignore[no-untyped-def]
+def emit_block(
+    profiles: Profiles,
+    layout: Layout,
+    task: Task,
+    queries: Ints,
+    scratch: Scratch,
+    pairs: Pairs,
+    cancel: Flag,
+) -> int:
     """Write every pair of the queries with at least ``min_common`` to ``pairs``; returns how many.
 
     The caller gives room for all: at most the pair events of the queries, at most n a query.

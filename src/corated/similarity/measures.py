@@ -1,9 +1,9 @@
 """What "alike" means: one short pure function per measure, and the record that describes it.
 
-A measure is a function of integer sums over the co-rated ratings, C, of two profiles: n = \\|C\\|, Σx, Σy,
-Σx², Σy², Σxy, Σ(x−y)², Σ\\|x−y\\|. The functions here are plain Python on scalars; `corated.similarity.kernels`
-compiles these very functions, and `corated.similarity.reference` states each measure a second time, from
-the ratings themselves. A function returns NaN where its measure is undefined; NaN never leaves the kernels.
+A measure is a function of integer sums over the co-rated ratings, C, of two profiles: their number n, Σx, Σy,
+Σx², Σy², Σxy, Σ(x−y)², Σ|x−y|. The functions here are plain Python on scalars; the kernels compile these
+very functions, and `corated.similarity.reference` states each measure a second time, from the ratings
+themselves. A function returns NaN where its measure is undefined; NaN never leaves the kernels.
 
 Integers are turned into float64 one by one before any product of them is taken, since the product of two
 exact int64 values can pass 2**63.
@@ -70,7 +70,7 @@ def cosine_common(sxx: int, syy: int, sxy: int) -> float:
 
 
 def jaccard(n: int, count_x: float, count_y: float) -> float:
-    """n / (a + b − n): co-rated over rated by either. Jaccard (1901)."""
+    """Co-rated over rated by either: n / (a + b − n). Jaccard (1901)."""
     return float(n) / (count_x + count_y - float(n))
 
 
@@ -109,7 +109,14 @@ MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
         Measure(
-            "pearson", PEARSON, ("n", "sx", "sy", "sxx", "syy", "sxy"), "codes", "larger", "none", False, pearson
+            "pearson",
+            PEARSON,
+            ("n", "sx", "sy", "sxx", "syy", "sxy"),
+            "codes",
+            "larger",
+            "none",
+            False,
+            pearson,
         ),
         Measure("euclidean", EUCLIDEAN, ("n", "sdd"), "codes", "smaller", "none", True, euclidean),
         Measure("msd", MSD, ("n", "sdd"), "codes", "larger", "none", True, msd),
@@ -139,5 +146,7 @@ def get_measure(measure: str | Measure) -> Measure:
         return MEASURES[measure]
     except (KeyError, TypeError):
         raise ParameterError(
-            f"Unknown measure {measure!r}.", expected=f"one of {', '.join(MEASURES)}", hint="choose one of these"
+            f"Unknown measure {measure!r}.",
+            expected=f"one of {', '.join(MEASURES)}",
+            hint="choose one of these",
         ) from None

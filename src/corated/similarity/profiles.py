@@ -9,7 +9,7 @@ meets by the query's own profile.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ class Profiles(NamedTuple):
     codes: npt.NDArray[np.uint8]
     after: npt.NDArray[np.int64]
     rater_ptr: npt.NDArray[np.int64]
-    raters: npt.NDArray[np.unsignedinteger]
+    raters: npt.NDArray[np.unsignedinteger[Any]]
     rank: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     shift: int
@@ -45,7 +45,7 @@ class Profiles(NamedTuple):
 
 def arrange(
     indptr: npt.NDArray[np.int64],
-    objects: npt.NDArray[np.integer],
+    objects: npt.NDArray[np.integer[Any]],
     codes: npt.NDArray[np.uint8],
     n_objects: int,
     levels: int,

@@ -80,7 +80,7 @@ def plan_layouts(names: Sequence[str], integers: Integers, largest: int) -> list
     reach = int(np.abs(integers).max(initial=0))
     if (largest * max(reach, 1)) ** 2 >= 2**62:
         raise ParameterError(
-            f"Profiles of {largest:,} ratings on a scale reaching {reach:,} steps are too large for exact sums.",
+            f"Profiles of {largest:,} ratings that reach {reach:,} steps are too large for exact sums.",
             expected="ratings per profile times scale levels below 2**31",
             hint="use a coarser scale= when reading",
         )
@@ -136,5 +136,11 @@ def _build(terms: Integers, bias: Integers, peaks: Sequence[int], words: int, ca
     where, shifts, widths = (np.array(column, dtype=np.int64) for column in zip(*placed, strict=True))
     mask = (np.int64(1) << widths) - 1
     return Layout(
-        np.ascontiguousarray(table.reshape(levels, levels * words)), where, shifts, mask, bias, words, capacity
+        np.ascontiguousarray(table.reshape(levels, levels * words)),
+        where,
+        shifts,
+        mask,
+        bias,
+        words,
+        capacity,
     )

@@ -19,6 +19,10 @@ import numpy.typing as npt
 
 from corated.similarity.jit import inlined, kernel
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.uint32]
+
 __all__ = ["RANK_MASK", "TopK", "merge_topk", "new_topk", "offer_row", "offer_rows", "settle", "tie_of"]
 
 RANK_MASK = 0xFFFFFFFF
@@ -36,15 +40,15 @@ class TopK(NamedTuple):
     While selecting, rows are unsorted; after `settle` they hold at most k, best first.
     """
 
-    key: npt.NDArray[np.float64]
-    tie: npt.NDArray[np.int64]
-    base: npt.NDArray[np.int64]
-    size: npt.NDArray[np.int64]
-    floor: npt.NDArray[np.float64]
-    floor_tie: npt.NDArray[np.int64]
+    key: Floats
+    tie: Ints
+    base: Ints
+    size: Ints
+    floor: Floats
+    floor_tie: Ints
 
 
-def new_topk(k: int, bound: npt.NDArray[np.int64]) -> TopK:
+def new_topk(k: int, bound: Ints) -> TopK:
     """Return an empty selection; ``bound`` is the largest number of offers each subject can get."""
     room = np.minimum(bound, k + max(64, k // 4))
     base = np.zeros(len(bound) + 1, dtype=np.int64)
@@ -73,7 +77,7 @@ def _better(key_a: float, tie_a: int, key_b: float, tie_b: int) -> bool:
 
 
 @kernel
-def _keep_best(key, tie, first, last, k):  # type: ignore[no-untyped-def]
+def _keep_best(key: Floats, tie: Ints, first: int, last: int, k: int) -> None:
     """Move the best k of entries first to last to the front; the k-th best comes to rest behind them.
 
     Quickselect; the partition has no branch on the data, since a mispredicted one costs more than a swap.
@@ -100,17 +104,19 @@ def _keep_best(key, tie, first, last, k):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _append(best_key, best_tie, base, size, v, new_key, new_tie):  # type: ignore[no-untyped-def]
+def _append(
+    best_key: Floats, best_tie: Ints, base: Ints, size: Ints, v: int, new_key: float, new_tie: int
+) -> bool:
     """Append to row v; returns whether the room is now full."""
     at = base[v] + size[v]
     best_key[at] = new_key
     best_tie[at] = new_tie
     size[v] += 1
-    return at + 1 == base[v + 1]
+    return bool(at + 1 == base[v + 1])
 
 
 @kernel
-def _shrink(best, k, v):  # type: ignore[no-untyped-def]
+def _shrink(best: TopK, k: int, v: int) -> None:
     """Cut a full row to its best k and raise its floor; a row with room for k at most stays."""
     first = best.base[v]
     if best.size[v] > k:
@@ -121,7 +127,9 @@ def _shrink(best, k, v):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def offer_row(best, k, row, key, n, who, rank, begin, end):  # type: ignore[no-untyped-def]
+def offer_row(
+    best: TopK, k: int, row: int, key: Floats, n: Ints, who: Labels, rank: Ints, begin: int, end: int
+) -> int:
     """Offer candidates ``who[begin:end]`` to one row, until it is full; returns where to go on.
 
     key : float64, NaN is never taken; n : int64, co-rated counts; rank : int64, by candidate
@@ -133,14 +141,18 @@ def offer_row(best, k, row, key, n, who, rank, begin, end):  # type: ignore[no-u
     for j in range(begin, end):
         if key[j] >= floor:
             tie = tie_of(n[j], rank[who[j]])
-            if (key[j] > floor or tie > floor_tie) and _append(best_key, best_tie, base, size, row, key[j], tie):
+            if (key[j] > floor or tie > floor_tie) and _append(
+                best_key, best_tie, base, size, row, key[j], tie
+            ):
                 _shrink(best, k, row)
                 return j + 1
     return end
 
 
 @kernel
-def offer_rows(best, k, rank_u, key, n, who, begin, end):  # type: ignore[no-untyped-def]
+def offer_rows(
+    best: TopK, k: int, rank_u: int, key: Floats, n: Ints, who: Labels, begin: int, end: int
+) -> int:
     """Offer one candidate, of rank ``rank_u``, to the rows ``who[begin:end]``, until one is full.
 
     Arguments and result as for `offer_row`.
@@ -160,7 +172,7 @@ def offer_rows(best, k, rank_u, key, n, who, begin, end):  # type: ignore[no-unt
 
 
 @kernel
-def settle(best, k, start, stop):  # type: ignore[no-untyped-def]
+def settle(best: TopK, k: int, start: int, stop: int) -> None:
     """Cut rows start to stop to their best k and sort them best first, in place."""
     key, tie = best.key, best.tie
     for v in range(start, stop):
@@ -187,7 +199,7 @@ def settle(best, k, start, stop):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _merge_rows(left, right, out, k, start, stop):  # type: ignore[no-untyped-def]
+def _merge_rows(left: TopK, right: TopK, out: TopK, k: int, start: int, stop: int) -> None:
     for v in range(start, stop):
         a, b, at = left.base[v], right.base[v], out.base[v]
         a_end, b_end, end = a + left.size[v], b + right.size[v], at + k
