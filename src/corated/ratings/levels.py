@@ -1,0 +1,216 @@
+"""A column of ratings, taken in batch by batch: one byte each while there are few distinct values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corated.errors import DataError
+from corated.ratings.scale import MAX_LEVELS, Scale
+from corated.ratings.sources import SHOWN, Source, refusal
+
+__all__ = ["RatingCollector", "RatingColumn"]
+
+# What can be wrong with a rating.
+FAULTS: Final = ("", "missing (empty or NaN)", "not a number", "infinite", "off the declared scale")
+MISSING, NOT_A_NUMBER, INFINITE, OFF_SCALE = 1, 2, 3, 4
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass
+class RatingColumn:
+    """Ratings as places in a short list of levels (at most 256), or else as they are."""
+
+    levels: Floats | None
+    stored: npt.NDArray[Any]  # uint8 places in `levels`; float64 ratings where that is None
+
+    def floats(self) -> Floats:
+        """Return the ratings themselves."""
+        return self.stored if self.levels is None else self.levels[self.stored]
+
+    def distinct(self) -> Floats:
+        """Return the distinct ratings that occur, or more than 256 values where there are that many."""
+        if self.levels is None:
+            return self.stored
+        return self.levels[np.flatnonzero(np.bincount(self.stored, minlength=len(self.levels)))]
+
+    def reorder(self, order: npt.NDArray[Any]) -> None:
+        """Bring the ratings into another order (or keep some of them)."""
+        self.stored = self.stored[order]
+
+
+class RatingCollector:
+    """Finds ratings that cannot be used, and stores the others."""
+
+    def __init__(self, source: Source, scale: Scale | None) -> None:
+        self._source = source
+        self._scale = scale
+        self._places: dict[float, int] | None = {}
+        self._chunks: list[npt.NDArray[Any]] = []
+        self._bad: list[tuple[int, str]] = []
+        self.faults: Counter[str] = Counter()
+
+    def add(self, array: pa.Array, first_row: int) -> Bools | None:
+        """Take in one batch; return which of its rows are bad (stored as 0), or None where none is."""
+        indices, values, texts = self._distinct(array, first_row)
+        faults = self._faults_of(values, texts)
+        bad: Bools | None = None
+        if faults.any():
+            rows = np.flatnonzero(faults[indices])
+            if rows.size:
+                bad = np.zeros(len(indices), np.bool_)
+                bad[rows] = True
+                self._note(rows, faults[indices[rows]], values[indices[rows]], texts, indices, first_row)
+            values = np.where(faults > 0, 0.0, values)
+        self._store(indices, values)
+        return bad
+
+    def drop_last(self, bad: Bools) -> None:
+        """Take the bad rows out of the batch added last."""
+        self._chunks[-1] = self._chunks[-1][~bad]
+
+    def found(self) -> str:
+        """Return what was wrong, with counts."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items())
+
+    def refuse(self) -> DataError:
+        """Make the error for the bad rows so far."""
+        scale = f" on {self._scale}" if self._scale is not None else ""
+        return refusal(
+            self._source,
+            f"{self.faults.total():,} ratings cannot be used: {self.found()}.",
+            rows=self._bad,
+            expected=f"a finite number{scale} in every row",
+            hint='Correct these rows, or pass on_bad="drop" (--on-bad drop) to leave them out.',
+        )
+
+    def finish(self) -> RatingColumn:
+        """Return all ratings, in order of arrival."""
+        chunks, self._chunks = self._chunks, []
+        if self._places is None:
+            return RatingColumn(None, np.concatenate(chunks) if chunks else np.empty(0))
+        levels = np.array(list(self._places), np.float64)
+        return RatingColumn(levels, np.concatenate(chunks) if chunks else np.empty(0, np.uint8))
+
+    def _distinct(self, array: pa.Array, first_row: int) -> tuple[npt.NDArray[Any], Floats, pa.Array | None]:
+        """Return places, distinct values (NaN where there is none) and, for text, how each was written."""
+        kind = array.type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not _is_number(kind) and not _is_text(kind):
+            raise refusal(
+                self._source,
+                f"the ratings are of type {kind}.",
+                rows=[(first_row, f"rating {array[0].as_py()!r}")] if len(array) else [],
+                expected="numbers",
+                hint="Name the column of the ratings with rating=, or pass rating=False for none.",
+            )
+        if _is_number(kind):
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
+            if pa.types.is_boolean(kind):
+                array = array.cast(pa.int8())
+            array = array.cast(pa.float64(), safe=False).fill_null(float("nan"))
+            array = pa.array(array.to_numpy(zero_copy_only=False) + 0.0)  # -0.0 becomes 0.0
+        encoded = array if pa.types.is_dictionary(array.type) else pc.dictionary_encode(array)
+        values = encoded.dictionary
+        places = encoded.indices
+        if places.null_count:
+            places = places.fill_null(len(values))
+            values = pa.concat_arrays([values, pa.array([None], values.type)])
+        indices = places.to_numpy(zero_copy_only=False)
+        if _is_number(kind):
+            return indices, values.to_numpy(zero_copy_only=False), None
+        return indices, _parse_all(values), values
+
+    def _faults_of(self, values: Floats, texts: pa.Array | None) -> npt.NDArray[np.int8]:
+        """Return for each distinct value its place in `FAULTS`, 0 for none."""
+        faults = np.zeros(len(values), np.int8)
+        unset = np.isnan(values)
+        faults[unset] = MISSING
+        if texts is not None:
+            for place in np.flatnonzero(unset).tolist():
+                text = (texts[place].as_py() or "").strip().lower()
+                if text.lstrip("+-") not in ("", "nan"):
+                    faults[place] = NOT_A_NUMBER
+        faults[np.isinf(values)] = INFINITE
+        if self._scale is not None:
+            faults[(faults == 0) & ~self._scale.contains(values)] = OFF_SCALE
+        return faults
+
+    def _note(
+        self,
+        rows: npt.NDArray[Any],
+        faults: npt.NDArray[np.int8],
+        values: Floats,
+        texts: pa.Array | None,
+        indices: npt.NDArray[Any],
+        first_row: int,
+    ) -> None:
+        for fault, count in enumerate(np.bincount(faults, minlength=len(FAULTS)).tolist()):
+            if count:
+                self.faults[FAULTS[fault]] += count
+        for at, row in enumerate(rows[: SHOWN - len(self._bad)].tolist()):
+            got = f"{values[at]:.10g}" if texts is None else repr(texts[int(indices[row])].as_py())
+            self._bad.append((first_row + row, f"rating {got}"))
+
+    def _store(self, indices: npt.NDArray[Any], values: Floats) -> None:
+        if self._places is not None:
+            if len(values) > MAX_LEVELS:
+                self._widen()
+            else:
+                for value in values.tolist():
+                    self._places.setdefault(value, len(self._places))
+                if len(self._places) > MAX_LEVELS:
+                    self._widen()
+        if self._places is None:
+            self._chunks.append(values[indices])
+        else:
+            places = np.array([self._places[value] for value in values.tolist()], np.uint8)
+            self._chunks.append(places[indices])
+
+    def _widen(self) -> None:
+        """Go over to the ratings themselves: there are more than 256 distinct ones."""
+        assert self._places is not None
+        levels = np.array(list(self._places), np.float64)
+        self._chunks = [levels[chunk] for chunk in self._chunks]
+        self._places = None
+
+
+def _parse_all(texts: pa.Array) -> Floats:
+    """Read numbers as people write them in files; NaN for what is none."""
+    try:
+        fast = pc.cast(pc.utf8_trim_whitespace(texts), pa.float64())
+        return fast.to_numpy(zero_copy_only=False) + 0.0
+    except pa.ArrowInvalid:
+        return np.array([_parse(text or "") for text in texts.to_pylist()], np.float64) + 0.0
+
+
+def _parse(text: str) -> float:
+    if "_" in text or not text.isascii():
+        return float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -1,0 +1,150 @@
+"""The kernels where sums are widest, lists longest and words most: against the oracle, exactly."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from corated.neighbors import graph as graph_module
+from corated.neighbors.engine import Engine
+from corated.neighbors.graph import find, neighbors
+from corated.ratings.ratings import Ratings
+from corated.similarity import reference
+from corated.similarity.measures import MEASURES
+from corated.similarity.statistics import plan_layouts
+
+
+def ratings_of(profiles, scale):
+    """Ratings from one array of (item, rating) rows for each user 0, 1, …"""
+    users = np.repeat(np.arange(len(profiles)), [len(profile) for profile in profiles])
+    rows = np.concatenate(profiles)
+    return Ratings.from_arrays(users, rows[:, 0].astype(np.int64), rows[:, 1], scale=scale)
+
+
+@pytest.fixture
+def assert_equal(rows_of):
+    """A function that compares some subjects' neighbors, asked for among all and alone, with the oracle's."""
+
+    def compare(ratings, measure, subjects=None, **options):
+        expected = rows_of(reference.neighbors(ratings, measure=measure, subjects=subjects, **options))
+        everyone = neighbors(ratings, measure=measure, threads=1, **options)
+        alone = neighbors(ratings, measure=measure, threads=1, subjects=list(expected), **options)
+        assert rows_of(everyone, list(expected)) == expected
+        assert rows_of(alone) == expected
+        return expected
+
+    return compare
+
+
+def extreme_profiles(sizes, low, high):
+    """Users who rated the first items, everything at an end of the scale but for a rating or two.
+
+    A first and a last rating apart keep nobody flat; the sums stay within a hair of the largest there are.
+    """
+    profiles = []
+    for number, size in enumerate(sizes):
+        for end, other in ((high, low), (low, high)):
+            values = np.full(size, end, dtype=np.float64)
+            values[number % size] = other
+            values[-1 - number % size] = (low + high) // 2
+            profiles.append(np.column_stack([np.arange(size), values]))
+        profiles.append(np.column_stack([np.arange(size), np.where(np.arange(size) % 2, low, high)]))
+    return profiles
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    "scale", [(0, 255, 1), (1, 10, 1), (-255, 0, 1), (-128, 127, 1), (0, 1, 1), (1, 256, 1)]
+)
+def test_sums_at_the_capacity_of_every_layout(measure, scale, assert_equal):
+    low, high, _ = scale
+    over = MEASURES[measure].over
+    integers = np.arange(high - low + 1) + (low if over == "ratings" else 0)
+    layouts = plan_layouts(MEASURES[measure].sums, integers, 3000)
+    sizes = {at for layout in layouts for at in (layout.capacity - 1, layout.capacity, layout.capacity + 1)}
+    ratings = ratings_of(extreme_profiles(sorted(s for s in sizes if 2 <= s <= 3001), low, high), scale)
+    found = assert_equal(ratings, measure, k=100, min_common=2)
+    assert any(found.values())
+
+
+def test_three_words_are_needed_and_right(assert_equal):
+    rng = np.random.default_rng(1)
+    sizes = [3, 40, 700, 1100, 1101, 1400]
+    profiles = [
+        np.column_stack([rng.choice(1500, size, replace=False), rng.integers(200, 256, size)])
+        for size in sizes
+    ]
+    ratings = ratings_of(profiles, (0, 255, 1))
+    engine = Engine.build(ratings, of="users", measure="pearson", min_common=1)
+    assert [layout.words for layout in engine.layouts] == [2, 3]
+    assert engine.layouts[0].capacity < 1100
+    for measure in ("pearson", "cosine_common", "cosine"):
+        assert_equal(ratings, measure, k=10, min_common=1)
+
+
+@pytest.mark.jit
+def test_pearson_where_the_product_of_variances_passes_64_bits(assert_equal):
+    rng = np.random.default_rng(2)
+    items = np.arange(30_000)
+    profiles = [np.column_stack([items, rng.choice([0, 9], len(items))]) for _ in range(3)]
+    ratings = ratings_of(profiles, (0, 9, 1))
+    sums = reference.sums(ratings, 0, 1)
+    assert (sums.n * sums.sxx - sums.sx**2) * (sums.n * sums.syy - sums.sy**2) > 2**63
+    found = assert_equal(ratings, "pearson", k=2, min_common=1)
+    assert all(abs(float.fromhex(value)) < 0.1 for rows in found.values() for _, value, _ in rows)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("measure", MEASURES)
+def test_more_candidates_than_a_chunk_and_than_a_list_has_room_for(measure, assert_equal):
+    # Three levels on three items: nearly all candidates tie, so n and id decide who is in.
+    rng = np.random.default_rng(3)
+    n = 2600
+    profiles = [
+        np.column_stack([rng.choice(3, size, replace=False), rng.integers(0, 3, size)])
+        for size in rng.integers(1, 4, n)
+    ]
+    ratings = ratings_of(profiles, (0, 2, 1))
+    subjects = [int(s) for s in rng.choice(n, 12, replace=False)] + [0, n - 1]
+    for k, min_common in ((1, 1), (40, 2), (300, 1), (n, 1)):
+        assert_equal(ratings, measure, subjects=subjects, k=k, min_common=min_common)
+
+
+@pytest.mark.jit
+def test_candidates_in_64_bits_are_the_same():
+    """Where candidate and code do not fit 32 bits together, they travel in 64."""
+    rng = np.random.default_rng(4)
+    profiles = [
+        np.column_stack([rng.choice(30, size, replace=False), rng.integers(1, 6, size)])
+        for size in rng.integers(1, 30, 80)
+    ]
+    engine = Engine.build(ratings_of(profiles, (1, 5, 1)), of="users", measure="pearson", min_common=2)
+    wide = engine.profiles._replace(raters=engine.profiles.raters.astype(np.uint64))
+    results = [
+        find(one, 10, None, 1, lambda done, total: None, None)
+        for one in (engine, dataclasses.replace(engine, profiles=wide))
+    ]
+    (narrow, rows), (other, other_rows) = results
+    assert (rows == other_rows).all()
+    assert (narrow.size == other.size).all()
+    for v in range(engine.n):
+        span = slice(narrow.base[v], narrow.base[v] + narrow.size[v])
+        assert narrow.key[span].tobytes() == other.key[span].tobytes()
+        assert narrow.tie[span].tobytes() == other.tie[span].tobytes()
+
+
+def test_blocks_of_one_query_and_many_threads(monkeypatch, rows_of):
+    monkeypatch.setattr(graph_module, "_SMALLEST_BLOCK", 1)
+    monkeypatch.setattr(graph_module, "_BLOCKS_PER_THREAD", 10**6)
+    rng = np.random.default_rng(5)
+    profiles = [
+        np.column_stack([rng.choice(12, size, replace=False), rng.integers(1, 4, size)])
+        for size in rng.integers(1, 12, 40)
+    ]
+    ratings = ratings_of(profiles, (1, 3, 1))
+    for measure in ("pearson", "euclidean"):
+        expected = rows_of(reference.neighbors(ratings, measure=measure, k=5, min_common=2))
+        for threads in (1, 2, 7):
+            got = neighbors(ratings, measure=measure, k=5, min_common=2, threads=threads)
+            assert rows_of(got) == expected
