@@ -46,7 +46,7 @@ def check_like(like: object) -> Like:
 
 
 def default_like(ratings: Ratings) -> float:
-    """Return the lowest rating of the top 30 % of the scale, rounded to a level.
+    """Return the lowest rating of the top 30 % of the scale, rounded to a level, halves up.
 
     7 on 0–10 and 1–10, 4 on 1–5. On a scale of one level, and without a scale (play counts), every
     rating is a like: minus infinity.
@@ -54,8 +54,7 @@ def default_like(ratings: Ratings) -> float:
     scale = ratings.scale
     if scale is None or scale.levels == 1:
         return -np.inf
-    wanted = scale.high - 0.3 * (scale.high - scale.low)
-    code = round((wanted - scale.low) / scale.step)
+    code = (7 * (scale.levels - 1) + 5) // 10
     return float(scale.decode(np.array([code], dtype=np.uint8))[0])
 
 

@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. Both set themselves up.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DEMO   ?= demo
+# The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
+export CORATED_DATA ?= $(abspath ../shared/data)
+
+.PHONY: demo test test-nojit check bench soak clean lock
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+# make demo [RATINGS=path] [CATALOG=path]
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/demo.py --folder $(DEMO) $(if $(RATINGS),--ratings '$(RATINGS)') $(if $(CATALOG),--catalog '$(CATALOG)')
+
+test: check
+	$(BIN)/python -m pytest --quiet -m 'not slow'
+	$(MAKE) --no-print-directory test-nojit
+
+# The same tests with the kernels as plain Python, on the selection that stays quick.
+test-nojit: $(VENV)/.installed-test
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --quiet -m 'not slow and not jit'
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Beside the peers, each in its own process, in an environment of its own.
+peers/.installed: benchmarks/requirements.txt pyproject.toml
+	$(PYTHON) -m venv peers
+	peers/bin/python -m pip install --quiet --constraint constraints.txt --editable .
+	peers/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	@touch $@
+
+bench: peers/.installed
+	peers/bin/python benchmarks/speed.py
+
+# Every test at its full count, then the benchmark.
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet
+	$(MAKE) --no-print-directory bench
+
+# Pin what is installed now; run in a fresh environment after changing dependencies.
+lock: $(VENV)/.installed-test
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean:
+	rm -rf $(VENV) peers $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,276 @@
+"""UserKNN, ItemKNN, Popularity, Fallback and presets: by hand, against the oracle, and their invariants."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corated as cr
+from corated.errors import IdTypeError, NotFittedError, ParameterError, UnknownIdError
+from corated.models.rules import default_like
+from corated.similarity import reference
+
+ANN_LIKES = [("ann", "a", 9), ("ann", "b", 8)]
+OTHERS = [
+    ("bob", "a", 9), ("bob", "b", 8), ("bob", "c", 10), ("bob", "d", 7), ("bob", "e", 3),
+    ("cat", "a", 9), ("cat", "b", 7), ("cat", "d", 9), ("cat", "f", 7),
+    ("dan", "a", 2), ("dan", "g", 10), ("dan", "h", 1),
+]  # fmt: skip
+
+
+def table(rows, scale=(1, 10, 1)):
+    users, items, values = zip(*rows, strict=True)
+    return cr.Ratings.from_arrays(users, items, values, scale=scale)
+
+
+@pytest.fixture(scope="module")
+def taste():
+    return table(ANN_LIKES + OTHERS)
+
+
+def listed(result, user):
+    return [(r["item_id"], r["score"], r["support"]) for r in result if r["user_id"] == user]
+
+
+def test_votes_counts_the_neighbors_who_like(taste):
+    model = cr.UserKNN(measure="euclidean", k=2, rule="votes").fit(taste)
+    assert [r["neighbor"] for r in model.similar_users("ann")] == ["bob", "cat"]
+    assert listed(model.recommend(["ann"]), "ann") == [("d", 2.0, 2), ("c", 1.0, 1), ("f", 1.0, 1)]
+
+
+def test_weighted_votes_turn_a_distance_into_a_weight(taste):
+    result = cr.UserKNN(measure="euclidean", k=2, rule="weighted_votes").fit(taste).recommend(["ann"])
+    assert listed(result, "ann") == [("d", 1.0 + 0.5, 2), ("c", 1.0, 1), ("f", 0.5, 1)]
+
+
+def test_closest_lists_each_neighbor_in_turn_best_rated_first(taste):
+    result = cr.UserKNN(measure="euclidean", k=3, rule="closest").fit(taste).recommend(["ann"])
+    assert listed(result, "ann") == [("c", None, 1), ("d", None, 2), ("f", None, 1), ("g", None, 1)]
+    assert [r["rank"] for r in result] == [1, 2, 3, 4]
+
+
+def test_closest_stops_at_n(taste):
+    result = cr.UserKNN(measure="euclidean", k=3, rule="closest").fit(taste).recommend(["ann"], n=2)
+    assert [r["item_id"] for r in result] == ["c", "d"]
+    assert result.n == 2
+    assert result.short == 0
+
+
+def test_item_votes_count_the_users_liked_items_near_the_candidate(taste):
+    model = cr.ItemKNN(measure="jaccard", k=2, rule="votes").fit(taste)
+    near = {item: {r["neighbor"] for r in model.similar_items(item)} for item in "cdefgh"}
+    expected = {i: len(near[i] & {"a", "b"}) for i in near}
+    got = {item: score for item, score, _ in listed(model.recommend(["ann"]), "ann")}
+    assert got == {item: votes for item, votes in expected.items() if votes}
+
+
+def test_item_closest_goes_through_the_liked_items_best_rated_first(taste):
+    model = cr.ItemKNN(measure="jaccard", k=3, rule="closest").fit(taste)
+    walked = [r["neighbor"] for item in ("a", "b") for r in model.similar_items(item)]
+    expected = [item for item in dict.fromkeys(walked) if item not in "ab"]
+    assert [item for item, _, _ in listed(model.recommend(["ann"]), "ann")] == expected
+
+
+def test_like_changes_who_votes(taste):
+    def votes(like):
+        return dict(
+            (item, score)
+            for item, score, _ in listed(
+                cr.UserKNN(measure="euclidean", k=2, rule="votes", like=like).fit(taste).recommend(["ann"]), "ann"
+            )
+        )
+
+    assert votes(9) == {"c": 1.0, "d": 1.0}
+    assert votes(3) == {"d": 2.0, "c": 1.0, "e": 1.0, "f": 1.0}
+    assert votes("mean") == {"c": 1.0, "d": 1.0}  # bob's mean is 7.4, cat's 8.0
+
+
+def test_min_support_leaves_out_what_few_like(taste):
+    model = cr.UserKNN(measure="euclidean", k=2, rule="votes", min_support=2).fit(taste)
+    assert listed(model.recommend(["ann"]), "ann") == [("d", 2.0, 2)]
+
+
+def test_like_mean_survives_rounding():
+    ratings = table([("u", i, 0.1) for i in "abc"] + [("v", i, 0.1) for i in "abcd"], scale=(0.1, 0.7, 0.1))
+    result = cr.UserKNN(measure="euclidean", rule="votes", like="mean").fit(ratings).recommend(["u"])
+    assert [r["item_id"] for r in result] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "like"),
+    [((0, 10, 1), 7), ((1, 10, 1), 7), ((1, 5, 1), 4), ((0.5, 5, 0.5), 3.5), ((1, 1, 1), -np.inf)],
+)
+def test_default_like_is_the_top_of_the_scale(scale, like):
+    assert default_like(table([("u", "i", scale[0])], scale=scale)) == like
+
+
+def test_popularity_ranks_by_likes_less_what_was_seen(taste):
+    result = cr.Popularity().fit(taste).recommend(["ann", "dan"], n=3)
+    assert listed(result, "ann") == [("d", 2.0, 2), ("c", 1.0, 1), ("f", 1.0, 1)]
+    assert listed(result, "dan") == [("b", 3.0, 3), ("d", 2.0, 2), ("c", 1.0, 1)]
+
+
+def test_fallback_fills_up_and_says_who(taste):
+    model = cr.Fallback(models=[cr.UserKNN(measure="euclidean", k=1, rule="votes"), cr.Popularity()])
+    rows = model.fit(taste).recommend(["ann"], n=4).to_pylist()
+    assert [(r["item_id"], r["source"]) for r in rows] == [
+        ("c", "neighbors"),
+        ("d", "neighbors"),
+        ("f", "popularity"),
+        ("g", "popularity"),
+    ]
+    assert [r["rank"] for r in rows] == [1, 2, 3, 4]
+
+
+def test_fallbacks_nest(taste):
+    inner = cr.Fallback(models=[cr.UserKNN(measure="euclidean", k=1, rule="closest"), cr.Popularity()])
+    outer = cr.Fallback(models=[cr.UserKNN(measure="jaccard", k=1, min_common=2, rule="votes"), inner])
+    rows = outer.fit(taste).recommend(["ann"], n=10).to_pylist()
+    items = [r["item_id"] for r in rows]
+    assert len(items) == len(set(items))
+    assert set(items) == set("cdfg")  # every unseen item that somebody likes
+    assert [r["score"] is None for r in rows if r["source"] == "neighbors"][:2] == [False, False]
+
+
+def test_titles_come_from_the_catalog(taste):
+    catalog = cr.read_catalog({"item_id": ["c", "d"], "title": ["Sea", "Sky"]}, ids=taste)
+    rows = cr.Popularity().fit(taste, catalog=catalog).recommend(["ann"], n=3).to_pylist()
+    assert [r["title"] for r in rows] == ["Sky", "Sea", None]
+
+
+def test_users_come_in_the_order_asked(taste):
+    result = cr.Popularity().fit(taste).recommend(["dan", "ann"], n=1)
+    assert [r["user_id"] for r in result] == ["dan", "ann"]
+    assert result.users == 2
+
+
+def test_who_has_seen_everything_gets_nothing():
+    ratings = table([("u", "a", 9), ("u", "b", 9), ("v", "a", 9)])
+    result = cr.preset("best").fit(ratings).recommend()
+    assert [r["user_id"] for r in result] == ["v"]
+    assert result.short == 2
+    assert result.by_source == {"neighbors": 1, "popularity": 0} or result.by_source["neighbors"] == 1
+
+
+def test_blocks_give_the_same_rows(taste):
+    model = cr.preset("best").fit(taste)
+    whole = model.recommend(n=3).to_pylist()
+    for block in (1, 2, 3, 100):
+        parts = [row for part in model.recommend_blocks(n=3, block=block) for row in part]
+        assert parts == whole
+
+
+def test_unknown_users_and_types(taste):
+    model = cr.Popularity().fit(taste)
+    with pytest.raises(UnknownIdError, match="zoe"):
+        model.recommend(["zoe"])
+    with pytest.raises(IdTypeError):
+        model.recommend([7])
+
+
+def test_before_fit():
+    with pytest.raises(NotFittedError, match="fit"):
+        cr.UserKNN().recommend()
+    with pytest.raises(NotFittedError, match="fit"):
+        cr.UserKNN().similar_users(1)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "word"),
+    [
+        ({"k": 0}, "k=0"), ({"k": -1}, "k=-1"), ({"k": "ten"}, "k='ten'"), ({"k": True}, "k=True"),
+        ({"min_common": 0}, "min_common=0"), ({"rule": "best"}, "closest, votes"),
+        ({"measure": "person"}, "pearson"), ({"like": "often"}, "like='often'"), ({"like": float("nan")}, "nan"),
+        ({"min_support": 0}, "min_support=0"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_used(taste, settings_, word):
+    with pytest.raises(ParameterError, match=word.replace("(", r"\(")):
+        cr.UserKNN(**settings_).fit(taste)
+
+
+def test_n_must_be_a_count(taste):
+    model = cr.Popularity().fit(taste)
+    for n in (0, -1, "ten", 2.5, True):
+        with pytest.raises(ParameterError, match="n="):
+            model.recommend(n=n)
+
+
+def test_parameters_as_in_scikit_learn(taste):
+    model = cr.UserKNN(measure="msd", k=7)
+    copy = model.clone()
+    assert copy.get_params() == model.get_params()
+    assert copy.set_params(k=3) is copy
+    assert (copy.k, model.k) == (3, 7)
+    with pytest.raises(ParameterError, match="nearest"):
+        model.set_params(nearest=3)
+    assert model.fit(taste) is model
+    assert repr(model) == "UserKNN(measure='msd', k=7)"
+
+
+def test_every_preset_fits_and_clones(taste):
+    from corated.models.presets import PRESETS
+
+    for name in PRESETS:
+        model = cr.preset(name)
+        again = model.clone().fit(taste).recommend(n=2).to_pylist()
+        assert again == model.fit(taste).recommend(n=2).to_pylist()
+    with pytest.raises(ParameterError, match="best"):
+        cr.preset("worst")
+
+
+def test_notebook_preset_takes_twice_n_neighbors():
+    rows = [("me", "x", 5)] + [(f"n{v}", "x", 5 + (v > 3)) for v in range(8)] + [(f"n{v}", f"i{v}", 9) for v in range(8)]
+    result = cr.preset("notebook").fit(table(rows)).recommend(["me"], n=2)
+    assert [r["item_id"] for r in result] == ["i0", "i1"]
+    everyone = cr.preset("notebook").fit(table(rows)).recommend(n=2)
+    assert [r["item_id"] for r in everyone if r["user_id"] == "me"] == ["i0", "i1"]
+
+
+@st.composite
+def small_ratings(draw):
+    n_users, n_items = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    cells = draw(
+        st.sets(st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1)), min_size=1, max_size=30)
+    )
+    return cr.Ratings.from_arrays(
+        *zip(*[(u, f"{i:03}", draw(st.integers(1, 5))) for u, i in sorted(cells)], strict=True), scale=(1, 5, 1)
+    )
+
+
+@given(
+    small_ratings(), st.sampled_from(["closest", "votes", "weighted_votes"]),
+    st.sampled_from(["pearson", "euclidean", "cosine", "jaccard"]), st.integers(1, 5), st.integers(1, 4),
+    st.sampled_from([1, 2]),
+)  # fmt: skip
+@settings(max_examples=120, deadline=None)
+def test_user_based_lists_equal_the_oracle(ratings, rule, measure, k, n, threads):
+    model = cr.UserKNN(measure=measure, k=k, rule=rule, like=4.0).fit(ratings, threads=threads)
+    result = model.recommend(n=n, threads=threads)
+    graph = reference.neighbors(ratings, of="users", measure=measure, k=k, min_common=1)
+    for user in ratings.users.ids.to_pylist():
+        expected = reference.recommend(
+            ratings, graph[user], measure=measure, rule=rule, like=4.0, n=n, user=user
+        )
+        got = [(r["item_id"], r["score"], r["support"]) for r in result if r["user_id"] == user]
+        assert got == [(row.item, row.score, row.support) for row in expected]
+
+
+@given(small_ratings(), st.sampled_from([cr.UserKNN, cr.ItemKNN]), st.sampled_from(["closest", "weighted_votes"]))
+@settings(max_examples=60, deadline=None)
+def test_lists_obey_the_rules(ratings, kind, rule):
+    model = cr.Fallback(models=[kind(k=3, rule=rule), cr.Popularity()]).fit(ratings)
+    n = 3
+    rows = model.recommend(n=n).to_pylist()
+    liked = {r["item_id"] for r in ratings.to_arrow().to_pylist() if r["rating"] >= default_like(ratings)}
+    for user in ratings.users.ids.to_pylist():
+        items = [r["item_id"] for r in rows if r["user_id"] == user]
+        seen = set(ratings.profile(user))
+        assert not set(items) & seen
+        assert len(items) == len(set(items))
+        if kind is cr.UserKNN:  # its candidates are what somebody likes, as for popularity
+            assert set(items) <= liked
+            assert len(items) == min(n, len(liked - seen))
+        else:
+            assert len(items) >= min(n, len(liked - seen))
+        assert [r["rank"] for r in rows if r["user_id"] == user] == list(range(1, len(items) + 1))
