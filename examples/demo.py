@@ -50,7 +50,9 @@ def demo(folder: Path, ratings_path: Path | None, catalog_path: Path | None) -> 
             with atomic_path(path) as temporary:
                 pq.write_table(table.to_arrow(), temporary)
 
-    print(f"\n{len(answers):,} recommendations for {answers.users:,} users; {answers.short:,} users got fewer than 10.")
+    print(
+        f"\n{len(answers):,} recommendations for {answers.users:,} users; {answers.short:,} users got fewer than 10."
+    )
     print("By source: " + ", ".join(f"{name} {count:,}" for name, count in answers.by_source.items()))
     show_some(ratings, catalog, model, answers)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -68,11 +70,16 @@ def make_sample(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def show_some(ratings: cr.Ratings, catalog: cr.Catalog | None, model: cr.Recommender, answers: cr.Recommendations) -> None:
+def show_some(
+    ratings: cr.Ratings, catalog: cr.Catalog | None, model: cr.Recommender, answers: cr.Recommendations
+) -> None:
     """Show the lists of three users, and whose likes stand behind the first item."""
     counts = ratings.user_counts
     by_count = sorted(range(len(counts)), key=lambda code: (-counts[code], code))
-    chosen = [ratings.users.id(by_count[at]) for at in (len(by_count) // 100, len(by_count) // 20, len(by_count) // 4)]
+    chosen = [
+        ratings.users.id(by_count[at])
+        for at in (len(by_count) // 100, len(by_count) // 20, len(by_count) // 4)
+    ]
     for user in chosen:
         rows = model.recommend([user], n=3).to_pylist()
         print(f"\nUser {user}, who rated {len(ratings.profile(user))}:")
@@ -84,7 +91,11 @@ def show_some(ratings: cr.Ratings, catalog: cr.Catalog | None, model: cr.Recomme
 def why(row: dict[str, object]) -> str:
     """Say in words what stands behind a row."""
     people = "1 person" if row["support"] == 1 else f"{row['support']} people"
-    return f"liked by {people} with similar taste" if row["source"] == "neighbors" else f"liked by {people} in all"
+    return (
+        f"liked by {people} with similar taste"
+        if row["source"] == "neighbors"
+        else f"liked by {people} in all"
+    )
 
 
 class step:  # noqa: N801 - reads as a statement

@@ -53,9 +53,7 @@ class CoratedError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, what: str, *, expected: str = "", rows: Sequence[str] = (), hint: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, expected: str = "", rows: Sequence[str] = (), hint: str = "") -> None:
         self.what = what
         self.expected = expected
         self.rows = tuple(rows)

@@ -95,9 +95,11 @@ class Table:
 
 
 def _cell(value: object) -> str:
-    """Render one value: null as a dash, floats to six significant digits."""
+    """Render one value on one line: null as a dash, floats to six significant digits."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value)
+    text = str(value)
+    # What came with the data must not break the line or speak to the terminal.
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)

@@ -18,16 +18,17 @@ from corated.similarity.topk import TopK, offer_row, settle
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint32]
+Codes = npt.NDArray[np.int32]
 Flag = npt.NDArray[np.uint8]
 
 __all__ = ["Links", "Lists", "Seen", "Work", "new_work", "pick_ranked", "walk_closest", "walk_sum"]
 
 
 class Links(NamedTuple):
-    """CSR rows of (target, weight): int64 (rows + 1,), int64 (m,), float64 (m,)."""
+    """CSR rows of (target, weight): int64 (rows + 1,), int32 (m,), float64 (m,)."""
 
     indptr: Ints
-    target: Ints
+    target: Codes
     weight: Floats
 
 
@@ -92,7 +93,7 @@ def _leave_out(seen: Seen, user: int, row: int, mark: Ints, stamp: int) -> None:
 
 @inlined
 def _spread(
-    targets: Ints,
+    targets: Codes,
     weights: Floats,
     start: int,
     stop: int,

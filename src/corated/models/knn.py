@@ -149,7 +149,7 @@ class ItemKNN(_KNN):
 def _like_links(ratings: Ratings, likes: npt.NDArray[np.bool_], *, best_first: bool) -> Links:
     """Return the items each user likes, by item code or best rated first (then by item code)."""
     rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)[likes]
-    items = ratings.by_user.indices[likes].astype(np.int64)
+    items = ratings.by_user.indices[likes]
     indptr = np.zeros(ratings.n_users + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=ratings.n_users), out=indptr[1:])
     if best_first:
@@ -174,10 +174,10 @@ def _by_target(links: Links) -> Links:
         (links.weight.copy(), links.target.copy(), links.indptr), shape=(n, max(n, 1))
     )
     matrix.sort_indices()
-    return Links(links.indptr, matrix.indices.astype(np.int64), matrix.data)
+    return Links(links.indptr, matrix.indices.astype(np.int32, copy=False), matrix.data)
 
 
 def _reversed(links: Links, n: int) -> Links:
     """Turn item → its neighbors into item → the items it is a neighbor of, ascending."""
     matrix = scipy.sparse.csr_array((links.weight, links.target, links.indptr), shape=(n, n)).tocsc()
-    return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data)
+    return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data)

@@ -48,7 +48,7 @@ def over_users(
     work: Callable[[State, Int64s, int, Flag], object],
     run: Run,
 ) -> None:
-    """Call ``work(state, user codes, first row, flag)`` for blocks of users, each thread with its own state."""
+    """Call ``work(state, user codes, first row, flag)`` for blocks of users; each thread has a state."""
     size = _USERS_PER_BLOCK
     blocks = [(len(codes[start : start + size]), start) for start in range(0, len(codes), size)]
     run_blocks(

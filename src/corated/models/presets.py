@@ -19,9 +19,12 @@ def _notebook() -> Recommender:
 
 
 def _best() -> Recommender:
-    """Cosine neighbors' likes by similarity, filled up from popularity, each row saying so."""
+    """Likes of at least two of the 100 nearest by Jaccard, by similarity; filled up from popularity."""
     return Fallback(
-        models=[UserKNN(measure="cosine", k=100, min_common=1, rule="weighted_votes"), Popularity()]
+        models=[
+            UserKNN(measure="jaccard", k=100, min_common=1, rule="weighted_votes", min_support=2),
+            Popularity(),
+        ]
     )
 
 

@@ -17,7 +17,7 @@ from corated.similarity.measures import Measure, get_measure
 from corated.similarity.profiles import Profiles, arrange
 from corated.similarity.statistics import Layout, plan_layouts
 
-__all__ = ["Engine", "Of", "check_count", "check_of"]
+__all__ = ["Engine", "Of", "check_count", "check_of", "integers_of"]
 
 Of = Literal["users", "items"]
 Int64s = npt.NDArray[np.int64]
@@ -72,7 +72,7 @@ class Engine:
         of = check_of(of)
         measure = get_measure(measure)
         min_common = check_count("min_common", min_common)
-        integers = _integers(ratings, measure)
+        integers = integers_of(ratings, measure)
         profiles = _profiles(ratings, of)
         counts = np.diff(profiles.indptr)
         largest = int(counts.max(initial=1))
@@ -140,14 +140,14 @@ class Engine:
                 start = cut
 
 
-def _integers(ratings: Ratings, measure: Measure) -> Int64s:
+def integers_of(ratings: Ratings, measure: Measure) -> Int64s:
     """Return the integer that each rating code stands for in the sums of a measure."""
     scale = ratings.scale
     if scale is None:
         if set(measure.sums) == {"n"}:
             return np.zeros(1, dtype=np.int64)
         raise DataError(
-            f"The measure {measure.name!r} needs ratings on a scale of at most 256 levels; these are not on one.",
+            f"The measure {measure.name!r} needs ratings on a scale of at most 256 levels.",
             expected="ratings that are low + code × step, as scale=(low, high, step) declares",
             hint='read with scale= after rounding, or use measure="jaccard", which needs no values',
         )

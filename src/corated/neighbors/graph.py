@@ -20,10 +20,10 @@ from corated.similarity.kernels import Scratch, new_scratch, select_block
 from corated.similarity.measures import Measure
 from corated.similarity.profiles import Profiles
 from corated.similarity.statistics import Layout
-from corated.similarity.topk import RANK_MASK, TopK, merge_topk, new_topk, settle
+from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 from corated.tables import Table
 
-__all__ = ["Neighbors", "find", "graph_of", "neighbors"]
+__all__ = ["Neighbors", "block_target", "candidate_bound", "find", "graph_of", "neighbors"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -31,6 +31,8 @@ _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
 """Pair events a block may have: below 0.1 s of work, since a thread is stopped between queries."""
 _SMALLEST_BLOCK = 50_000
+_ROWS = 8192
+"""Rows that a thread sorts and merges at a time."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Neighbors(Table):
     ids : the subjects, by code
     subjects : int64 (m,), codes of the subjects asked for, ascending
     indptr : int64 (m + 1,), rows of the arrays below
-    neighbor : int64, codes;  value : float64;  n_common : int64
+    neighbor : int32, codes;  value : float64;  n_common : int32
     """
 
     side: Of
@@ -53,9 +55,9 @@ class Neighbors(Table):
     ids: IdMap
     subjects: Int64s
     indptr: Int64s
-    neighbor: Int64s
+    neighbor: npt.NDArray[np.int32]
     value: npt.NDArray[np.float64]
-    n_common: Int64s
+    n_common: npt.NDArray[np.int32]
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -72,7 +74,7 @@ class Neighbors(Table):
                 "neighbor": self.ids.take(self.neighbor[at]),
                 "rank": pa.array((rank + 1).astype(np.int32)),
                 "value": pa.array(self.value[at]),
-                "n_common": pa.array(self.n_common[at]),
+                "n_common": pa.array(self.n_common[at].astype(np.int64)),
             }
         )
 
@@ -174,17 +176,16 @@ def find(
     events = engine.events(both=both)
     if codes is None:
         queries, row_of = np.arange(engine.n), profiles.label
-        bound = _bound(engine, np.arange(engine.n))
+        bound = candidate_bound(engine, np.arange(engine.n))
     else:
         labels = profiles.label[codes]
         order = np.argsort(labels)
         queries = labels[order]
         row_of = np.empty(len(codes), dtype=np.int64)
         row_of[order] = np.arange(len(codes))
-        bound = _bound(engine, queries)
+        bound = candidate_bound(engine, queries)
     total = int(events[queries].sum())
-    target = min(max(total // (threads * _BLOCKS_PER_THREAD), _SMALLEST_BLOCK), _LARGEST_BLOCK)
-    blocks = list(engine.blocks(queries, events, target))
+    blocks = list(engine.blocks(queries, events, block_target(total, threads)))
 
     def make_state() -> _Worker:
         return _Worker(new_scratch(engine.n, engine.words), new_topk(k, bound))
@@ -197,19 +198,24 @@ def find(
     workers = run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
     selections = [worker.best for worker in workers]
     rows = len(bound)
-    parts = [(1, (best, start)) for best in selections for start in range(0, rows, 8192)]
+
+    def finish(_: None, start: int, flag: Flag) -> None:  # noqa: ARG001 - rows are short
+        stop = min(start + _ROWS, rows)
+        for best in selections:
+            settle(best, k, start, stop)
+        for other in selections[1:]:
+            absorb(selections[0], other, k, start, stop)
+
+    starts = [(1, start) for start in range(0, rows, _ROWS)]
     run_blocks(
-        parts,
-        lambda: None,
-        lambda _, part, flag: settle(part[0], k, part[1], min(part[1] + 8192, rows)),
-        threads=threads,
-        progress=lambda done, total: None,
-        cancel=cancel,
+        starts, lambda: None, finish, threads=threads, progress=lambda done, total: None, cancel=cancel
     )
-    merged = selections[0]
-    for other in selections[1:]:
-        merged = merge_topk(merged, other, k)
-    return merged, row_of
+    return selections[0], row_of
+
+
+def block_target(total: int, threads: int) -> int:
+    """Return the pair events of a block: enough blocks to share out, small enough to stop between queries."""
+    return min(max(total // (threads * _BLOCKS_PER_THREAD), _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
 
 def _compile(profiles: Profiles, engine: Engine, k: int) -> None:
@@ -219,9 +225,10 @@ def _compile(profiles: Profiles, engine: Engine, k: int) -> None:
     flag = np.zeros(1, dtype=np.uint8)
     select_block(profiles, engine.layouts[0], engine.task(both=True), nobody, 0, scratch, nothing, k, flag)
     settle(nothing, k, 0, 0)
+    absorb(nothing, nothing, k, 0, 0)
 
 
-def _bound(engine: Engine, labels: Int64s) -> Int64s:
+def candidate_bound(engine: Engine, labels: Int64s) -> Int64s:
     """Return, for each label, how many candidates it can have at most: nobody can offer more."""
     p = engine.profiles
     others = np.diff(p.rater_ptr)[p.objects] - 1
@@ -234,11 +241,12 @@ def _bound(engine: Engine, labels: Int64s) -> Int64s:
 
 
 def _graph(engine: Engine, *, side: Of, k: int, codes: Int64s, best: TopK, rows: Int64s) -> Neighbors:
-    sizes = best.size[rows]
     indptr = np.zeros(len(codes) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=indptr[1:])
-    at = np.repeat(best.base[rows] - indptr[:-1], sizes) + np.arange(indptr[-1])
-    tie = best.tie[at]
+    np.cumsum(best.size[rows], out=indptr[1:])
+    total = int(indptr[-1])
+    neighbor, common = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
+    value = np.empty(total)
+    unpack_rows(best, rows, engine.measure.sign, indptr, neighbor, value, common)
     return Neighbors(
         side=side,
         measure=engine.measure,
@@ -247,7 +255,7 @@ def _graph(engine: Engine, *, side: Of, k: int, codes: Int64s, best: TopK, rows:
         ids=engine.ids,
         subjects=codes,
         indptr=indptr,
-        neighbor=RANK_MASK - (tie & RANK_MASK),
-        value=best.key[at] * engine.measure.sign,
-        n_common=tie >> 32,
+        neighbor=neighbor,
+        value=value,
+        n_common=common,
     )

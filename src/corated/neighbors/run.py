@@ -84,11 +84,11 @@ def run_blocks(
         try:
             progress(0, total)
             while True:
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("The work was cancelled.")
                 state_of = wait(futures, timeout=_LOOK, return_when=FIRST_EXCEPTION)
                 if not state_of.not_done or any(future.exception() for future in state_of.done):
                     break
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("The work was cancelled.")
                 progress(done, total)
         finally:
             flag[0] = 1  # whoever has finished does not mind, and on the way out the others must stop

@@ -123,7 +123,7 @@ def swap_doubles(users: Codes, items: Codes, n_items: int, reach: int, rng: np.r
         is_double[moved] = False
         added = np.sort(np.concatenate((added, here[free], there[free])))
         doubles = doubles[~free]
-    return doubles
+    return np.asarray(doubles)
 
 
 def _among(values: Ints, ordered: Ints) -> NDArray[np.bool_]:

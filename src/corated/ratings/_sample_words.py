@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["GENRES", "invent_titles"]
+__all__ = ["CAPACITY", "GENRES", "STEP", "invent_titles", "title"]
 
 GENRES = (
     "Drama", "Comedy", "Thriller", "Action", "Romance", "Crime", "Adventure", "Horror", "Sci-Fi",
@@ -55,7 +55,8 @@ _PATTERNS = (
     "L'été {mood}: {thing} à {place}",
 )
 
-_CAPACITY = len(_MOODS) * len(_THINGS) * len(_PLACES) * len(_PATTERNS)
+CAPACITY = len(_MOODS) * len(_THINGS) * len(_PLACES) * len(_PATTERNS)
+STEP = 1_000_003  # a prime that does not divide the capacity
 
 
 def invent_titles(count: int, rng: np.random.Generator) -> list[str]:
@@ -65,12 +66,12 @@ def invent_titles(count: int, rng: np.random.Generator) -> list[str]:
     them by a step without a common divisor, so none returns before all were used. Beyond that the
     titles carry a part number.
     """
-    start = int(rng.integers(_CAPACITY))
-    step = 1_000_003  # prime and no divisor of the capacity
-    return [_title((start + k * step) % _CAPACITY, k // _CAPACITY) for k in range(count)]
+    start = int(rng.integers(CAPACITY))
+    return [title((start + k * STEP) % CAPACITY, k // CAPACITY) for k in range(count)]
 
 
-def _title(number: int, round_: int) -> str:
+def title(number: int, round_: int) -> str:
+    """Spell one number below the capacity; from the second round on with a part number."""
     number, mood = divmod(number, len(_MOODS))
     number, thing = divmod(number, len(_THINGS))
     pattern, place = divmod(number, len(_PLACES))

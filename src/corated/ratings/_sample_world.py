@@ -49,7 +49,7 @@ class Shape:
     user_head: float
     item_head: float
     lightest_user: int = 1
-    per_session: int = 3
+    per_sitting: int = 3
     burst_share: float = 0.67
     burst_width: float = 0.02
     low: float = 1.0
@@ -112,8 +112,8 @@ def draw_users(
     counts = rng.permutation(
         degrees(n, shape.ratings, shape.lightest_user, shape.heaviest_user, shape.user_head)
     )
-    sessions = 1 + (counts - 1) // shape.per_session
-    stay = np.minimum(0.98, rng.random(n) * sessions / 40).astype(np.float32)
+    sittings = 1 + (counts - 1) // shape.per_sitting
+    stay = np.minimum(0.98, rng.random(n) * sittings / 40).astype(np.float32)
     arrival = (rng.random(n) * (0.999 - stay)).astype(np.float32)
     order = np.argsort(arrival, kind="stable")
     favorites = _draw_genres((n, 3), genre_share, rng)
@@ -156,7 +156,7 @@ def draw_items(shape: Shape, genre_taste: Floats, rng: np.random.Generator) -> I
 def genre_shares(items: Items) -> NDArray[np.float64]:
     """Return the share of each first genre in all ratings."""
     shares = np.bincount(items.genres[:, 0], weights=items.counts, minlength=len(GENRES))
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 def wire(shape: Shape, users: Users, items: Items, rng: np.random.Generator) -> tuple[Codes, Codes, Codes]:
@@ -209,14 +209,14 @@ def _scores(users: Users, items: Items, who: Codes, what: Codes, rng: np.random.
 def _user_ends(shape: Shape, users: Users, rng: np.random.Generator) -> tuple[Codes, Codes]:
     """Spread the ratings of each user over sittings; return user and second, in order of time."""
     counts = users.counts
-    sittings = 1 + (counts - 1) // shape.per_session
+    sittings = 1 + (counts - 1) // shape.per_sitting
     first_sitting = np.cumsum(sittings) - sittings
     owner = np.repeat(np.arange(len(counts), dtype=np.int32), sittings)
     when = (users.arrival[owner] + users.stay[owner] * rng.random(len(owner), np.float32)) * SPAN
     who = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     place = (np.arange(shape.ratings) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.int32)
-    second = when[first_sitting[who] + place // shape.per_session].astype(np.int32)
-    second += 45 * (place % shape.per_session) + rng.integers(30, size=shape.ratings, dtype=np.int32)
+    second = when[first_sitting[who] + place // shape.per_sitting].astype(np.int32)
+    second += 45 * (place % shape.per_sitting) + rng.integers(30, size=shape.ratings, dtype=np.int32)
     order = np.argsort((second * (65_535 / SPAN)).astype(np.uint16), kind="stable")
     return who[order], second[order]
 
@@ -255,4 +255,4 @@ def _draw_genres(size: tuple[int, ...], share: NDArray[np.float64], rng: np.rand
 
 def _standard(values: NDArray[np.float64]) -> Floats:
     spread = float(values.std())
-    return ((values - values.mean()) / (spread or 1.0)).astype(np.float32)
+    return np.asarray((values - values.mean()) / (spread or 1.0), dtype=np.float32)

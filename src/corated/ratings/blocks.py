@@ -81,11 +81,11 @@ class Text:
                 piece = (partial + piece).replace(delimiter, separator)
                 partial = _beginning(piece, delimiter)
                 piece = piece[: len(piece) - len(partial)]
-            if only_returns is None:
-                only_returns = b"\r" in piece[:-1] and b"\n" not in piece
-            if only_returns:
-                piece = piece.replace(b"\r", b"\n")
             data = rest + piece
+            if only_returns is None and (b"\n" in data or b"\r" in data[:-1]):
+                only_returns = b"\n" not in data
+            if only_returns:
+                data = data.replace(b"\r", b"\n")
             if b"\0" in piece:
                 raise self._nul_byte(data, line)
             while skip and b"\n" in data:
@@ -136,7 +136,7 @@ class Text:
             return stream.read(n_bytes)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(
-                f"{self.name}: the compressed data breaks off or is damaged after {at:,} bytes of text: {error}.",
+                f"{self.name}: the compressed data breaks off or is damaged after {at:,} bytes: {error}.",
                 expected="a whole gzip file",
                 hint="Fetch or compress the file again.",
             ) from error
@@ -237,7 +237,8 @@ def _end_of_records(data: bytes, dialect: Dialect) -> int:
 
 
 def _csv_reader(data: bytes, dialect: Dialect, *, strict: bool = False) -> csv._reader:  # type: ignore[name-defined]
-    text = io.StringIO(data.decode("utf-8", "replace"), newline="")
+    # Lines end at "\n" only, as they are counted here.
+    text = io.StringIO(data.decode("utf-8", "replace"), newline="\n")
     return csv.reader(text, delimiter=dialect.separator, strict=strict)
 
 

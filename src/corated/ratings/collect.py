@@ -19,8 +19,8 @@ from corated.ratings.notices import Notices
 from corated.ratings.options import ReadOptions
 from corated.ratings.ratings import Csr, Ratings
 from corated.ratings.scale import Scale, infer_scale
-from corated.ratings.sorting import pair_order
-from corated.ratings.sources import SHOWN, Place, Source, refusal
+from corated.ratings.sorting import joined, pair_order
+from corated.ratings.sources import SHOWN, Place, Source, counted, refusal
 from corated.ratings.times import TimeCollector
 
 __all__ = ["collect"]
@@ -90,7 +90,7 @@ class _Collector:
             raise self._empty()
         if self.kept.dropped:
             self.notices.add(
-                f"{self.n_read - self.n_kept:,} rows were left out for their rating: {self.ratings.found()}.",
+                f"{counted(self.n_read - self.n_kept, 'row')} left out: rating {self.ratings.found()}.",
                 warn=True,
             )
         return self._assemble()
@@ -113,11 +113,11 @@ class _Collector:
 
     def _empty(self) -> DataError:
         if self.n_read:
-            what = f"all {self.n_read:,} rows were left out for their rating: {self.ratings.found()}"
+            what = f"every row was left out for its rating: {self.ratings.found()}"
         elif self.source.headerless:
             what = "there are no ratings"
         else:
-            what = f"there is a header ({', '.join(list(self.source.columns)[:8])}) but no row of ratings"
+            what = f"there are columns ({', '.join(list(self.source.columns)[:8])}) but no rows"
         return DataError(
             f"{self.source.name}: {what}.",
             expected="at least one rating",
@@ -127,11 +127,9 @@ class _Collector:
     def _assemble(self) -> Ratings:
         """Sort by (user, item), settle duplicates and the scale, and freeze."""
         users, user_chunks = self.users.finish()
-        user_codes = np.concatenate(user_chunks)
-        del user_chunks
+        user_codes = joined(user_chunks)
         items, item_chunks = self.items.finish()
-        item_codes = np.concatenate(item_chunks)
-        del item_chunks
+        item_codes = joined(item_chunks)
         ratings = self.ratings.finish()
         times = self.times.finish(self.notices) if self.times is not None else None
 
@@ -145,7 +143,7 @@ class _Collector:
         starts[:1] = True
         np.not_equal(user_codes[1:], user_codes[:-1], out=starts[1:])
         starts[1:] |= item_codes[1:] != item_codes[:-1]
-        if not starts.all():
+        if not starts.all() or self.options.duplicates == "count":
             frame = _Sorted(users, items, user_codes, item_codes, ratings, times, order)
             merged = self._merge(frame, starts)
             user_codes, item_codes = user_codes[merged.kept], item_codes[merged.kept]
@@ -175,12 +173,13 @@ class _Collector:
         except TiedTimes as tied:
             raise refusal(
                 self.kept,
-                f'duplicates="{rule}" cannot decide for {tied.groups:,} pairs: their ratings have the same time.',
+                f'duplicates="{rule}" cannot decide for {counted(tied.groups, "pair")}: the times are equal.',
                 rows=rows.describe(tied.rows),
                 expected=f"one {rule} rating for each user and item",
                 hint='Pass duplicates="max", "min" or "mean", or remove the repeats.',
             ) from None
-        self.notices.add(f'{n_extra:,} repeated ratings were merged by duplicates="{rule}".')
+        if n_extra:
+            self.notices.add(f'{counted(n_extra, "repeated rating")} merged by duplicates="{rule}".')
         return merged
 
     def _refuse_duplicates(self, rows: _Sorted, starts: npt.NDArray[np.bool_], n_extra: int) -> DataError:
@@ -197,7 +196,8 @@ class _Collector:
         )
         return refusal(
             self.kept,
-            f"{n_pairs:,} pairs of user and item have more than one rating ({n_extra:,} repeated rows){how}.",
+            f"duplicates: {counted(n_pairs, 'pair')} of user and item with more than one rating "
+            f"({counted(n_extra, 'repeated row')}){how}.",
             rows=rows.describe(shown),
             expected="one rating for each user and item",
             hint='Pass duplicates="last" or "first" (by time), "max", "min", "mean", "sum" or "count".',

@@ -16,99 +16,26 @@ from corated.ratings.times import is_naive
 __all__ = ["Columns", "choose_columns", "is_known_name", "plain_name"]
 
 # Names without case, spaces and signs, most likely first.
-NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "user": tuple(
-        [
-            "userid",
-            "user",
-            "uid",
-            "reviewerid",
-            "customerid",
-            "memberid",
-            "accountid",
-            "visitorid",
-            "raterid",
-            "personid",
-            "username",
-            "customer",
-            "member",
-            "reviewer",
-            "rater",
-            "person",
-            "useridx",
-            "u",
-        ]
+_USUAL: Final = {
+    "user": (
+        "userid user uid reviewerid customerid memberid accountid visitorid raterid personid "
+        "username customer member reviewer rater person useridx u"
     ),
-    "item": tuple(
-        [
-            "itemid",
-            "item",
-            "movieid",
-            "movie",
-            "iid",
-            "asin",
-            "parentasin",
-            "productid",
-            "product",
-            "isbn",
-            "bookid",
-            "book",
-            "songid",
-            "trackid",
-            "artistid",
-            "animeid",
-            "filmid",
-            "film",
-            "gameid",
-            "businessid",
-            "articleid",
-            "recipeid",
-            "contentid",
-            "venueid",
-            "sku",
-            "i",
-        ]
+    "item": (
+        "itemid item movieid movie iid asin parentasin productid product isbn bookid book songid "
+        "trackid artistid animeid filmid film gameid businessid articleid recipeid contentid "
+        "venueid sku i"
     ),
-    "rating": tuple(
-        [
-            "rating",
-            "ratings",
-            "score",
-            "stars",
-            "overall",
-            "bookrating",
-            "userrating",
-            "starrating",
-            "reviewscore",
-            "reviewoverall",
-            "grade",
-            "preference",
-            "playcount",
-            "plays",
-            "listens",
-            "weight",
-            "r",
-        ]
+    "rating": (
+        "rating ratings score stars overall bookrating userrating starrating reviewscore "
+        "reviewoverall grade preference playcount plays listens weight r"
     ),
-    "time": tuple(
-        [
-            "timestamp",
-            "time",
-            "unixreviewtime",
-            "unixtime",
-            "ts",
-            "datetime",
-            "date",
-            "createdat",
-            "ratedat",
-            "reviewtime",
-            "reviewdate",
-            "eventtime",
-            "tstamp",
-            "t",
-        ]
+    "time": (
+        "timestamp time unixreviewtime unixtime ts datetime date createdat ratedat reviewtime "
+        "reviewdate eventtime tstamp t"
     ),
 }
+NAMES: Final = {role: tuple(names.split()) for role, names in _USUAL.items()}
 PLAIN: Final = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
 POSITIONS: Final = ("user", "item", "rating", "time")
 
@@ -201,7 +128,7 @@ def _guess(source: Source, role: str, taken: set[object]) -> str | None:
             return PLAIN[role]
         if len(found) > 1:
             raise DataError(
-                f"{source.name}: {' and '.join(repr(column) for column in found)} could both be the {role} column.",
+                f"{source.name}: {' and '.join(map(repr, found))} could both be the {role} column.",
                 expected=f"one column for {role}",
                 hint=f"Pass {role}= with the name of one (rename it where the names are the same).",
             )

@@ -46,6 +46,8 @@ def merge(starts: npt.NDArray[np.bool_], ratings: Floats, times: Int64s | None, 
     groups, runs = np.unique(run[rows], return_inverse=True)
     by_time = times[rows] if times is not None else np.zeros(len(rows), np.int64)
     kept = np.flatnonzero(starts)
+    if not len(rows):
+        return Merged(kept, np.ones(len(kept)) if rule == "count" else None)
 
     if rule in ("last", "first"):
         order = np.lexsort((by_time, runs))

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corated.errors import DataError
-from corated.ratings.frames import StreamSource, _TableSource
+from corated.ratings.frames import StreamSource, TableSource
 
 __all__ = ["ParquetSource", "open_arrow"]
 
 _BATCH_ROWS: Final = 1 << 18
 
 
-class ParquetSource(_TableSource):
+class ParquetSource(TableSource):
     """A Parquet file."""
 
     def __init__(self, opened: Any, name: str) -> None:
@@ -26,10 +26,10 @@ class ParquetSource(_TableSource):
             raise _damaged(name, "Parquet", error) from error
         super().__init__(self._file.schema_arrow.names, name)
 
-    def sample(self, column: str) -> pa.Array:
+    def sample(self, column: str) -> pa.Array:  # noqa: D102 - see Source
         return pa.array([], self._file.schema_arrow.field(column).type)
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:
+    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:  # noqa: D102
         try:
             for batch in self._file.iter_batches(_BATCH_ROWS, columns=list(wanted)):
                 yield [batch.column(name) for name in wanted]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from corated.errors import DataError, ParameterError
 from corated.ratings.sources import Place, Source
 
-__all__ = ["open_columns", "open_table"]
+__all__ = ["StreamSource", "TableSource", "open_columns", "open_table"]
 
 BATCH_ROWS: Final = 1 << 20
 _IN_ARROW: Final = (pa.Array, pa.ChunkedArray)
@@ -36,7 +36,7 @@ def open_table(table: Any) -> Source:
     if hasattr(table, "__arrow_c_stream__"):
         return StreamSource(pa.RecordBatchReader.from_stream(table))
     raise ParameterError(
-        f"a {type(table).__name__} is not a table.",
+        f"{type(table).__name__} is no table of ratings.",
         expected="a frame (pandas, polars, …), Arrow data, a dict of columns, or a path",
         hint="Convert it to one of these, or use from_arrays for columns.",
     )
@@ -64,7 +64,7 @@ def open_columns(columns: Mapping[Any, Any], name: str = "the table") -> Source:
     return ColumnsSource(held, name)
 
 
-class _TableSource:
+class TableSource:
     """What the sources in memory have in common."""
 
     headerless = False
@@ -72,13 +72,13 @@ class _TableSource:
 
     def __init__(self, columns: Sequence[Any], name: str = "the table") -> None:
         self.name = name
-        self.columns = [str(column) for column in columns]
+        self.columns: Sequence[str] = [str(column) for column in columns]
 
-    def locate(self, rows: Sequence[int]) -> list[Place]:
+    def locate(self, rows: Sequence[int]) -> list[Place]:  # noqa: D102 - see Source
         return [(f"row {row} (from 0)", "") for row in rows]
 
 
-class ArrowSource(_TableSource):
+class ArrowSource(TableSource):
     """An Arrow table."""
 
     def __init__(self, table: pa.Table, name: str = "the table") -> None:
@@ -94,17 +94,17 @@ class ArrowSource(_TableSource):
             yield batch.columns
 
 
-class StreamSource(_TableSource):
+class StreamSource(TableSource):
     """Batches that pass once: a database result, a reader, another process."""
 
     def __init__(self, reader: pa.RecordBatchReader, name: str = "the table") -> None:
         super().__init__(reader.schema.names, name)
         self._reader = reader
 
-    def sample(self, column: str) -> pa.Array:
+    def sample(self, column: str) -> pa.Array:  # noqa: D102 - see Source
         return pa.array([], self._reader.schema.field(column).type)
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:
+    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:  # noqa: D102
         places = [self._reader.schema.get_field_index(column) for column in wanted]
         for batch in self._reader:
             for start in range(0, batch.num_rows, BATCH_ROWS):
@@ -112,7 +112,7 @@ class StreamSource(_TableSource):
                 yield [part.column(place) for place in places]
 
 
-class ColumnsSource(_TableSource):
+class ColumnsSource(TableSource):
     """Columns of Python values, NumPy or Arrow arrays, or Series; converted when they are read."""
 
     def __init__(self, columns: Mapping[str, Any], name: str) -> None:
@@ -129,7 +129,7 @@ class ColumnsSource(_TableSource):
         yield from ArrowSource(pa.table(arrays)).batches(wanted)
 
 
-class FrameSource(_TableSource):
+class FrameSource(TableSource):
     """A pandas-like frame: only the wanted columns are converted, the others may be anything."""
 
     def __init__(self, frame: nw.DataFrame[Any], name: str = "the table") -> None:
@@ -148,7 +148,7 @@ class FrameSource(_TableSource):
 
 
 def as_column(
-    values: Any, name: str, source: _TableSource, *, is_id: bool = False
+    values: Any, name: str, source: TableSource, *, is_id: bool = False
 ) -> pa.Array | pa.ChunkedArray:
     """Turn a column of any kind into Arrow; raises `DataError` where its values are of mixed types.
 
@@ -172,7 +172,7 @@ def as_column(
     return _from_objects(values, name, source, is_id=is_id)
 
 
-def _from_objects(values: list[Any], name: str, source: _TableSource, *, is_id: bool) -> pa.Array:
+def _from_objects(values: list[Any], name: str, source: TableSource, *, is_id: bool) -> pa.Array:
     """Turn Python values into Arrow: one type, or a refusal that names two."""
     first: dict[str, int] = {}
     for row, value in enumerate(values):
@@ -196,7 +196,13 @@ def _from_objects(values: list[Any], name: str, source: _TableSource, *, is_id: 
     plain = [None if _is_missing(value) else value for value in values]
     try:
         return pa.array(plain, pa.float64()) if kinds == {"number"} else pa.array(plain)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+        UnicodeError,
+    ) as error:
         if kinds == {"integer"} and all(value is None or abs(value) < 10**76 for value in plain):
             return pa.array(plain, pa.decimal256(76))  # past 64 bits: judged, with their rows, as ids are
         raise DataError(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from corated.ratings.ids import CANONICAL, INT64_MAX, INT64_MIN, MAX_ID_BYTES, IdMap, quote_id
 from corated.ratings.notices import Notices
-from corated.ratings.sources import SHOWN, Source, refusal
+from corated.ratings.sources import SHOWN, Source, counted, refusal
 
 __all__ = ["IdCollector"]
 
@@ -23,9 +23,9 @@ Bools = npt.NDArray[np.bool_]
 _PENDING: Final = 1 << 20
 # 2**53: beyond it a float has lost digits of an id.
 _EXACT_FLOAT: Final = float(2**53)
-_DECIMAL: Final = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\z"
+_DECIMAL: Final = r"\A(?:0|-?[1-9][0-9]*)(?:\.[0-9]+)?\z"
 _WHOLE: Final = re.compile(r"(-?[0-9]+)(?:\.0+)?\Z")
-_ZERO_FRACTION: Final = r"\.0+\z"
+_ZERO_FRACTION: Final = r"\.0\z"  # as floats print
 
 
 class IdCollector:
@@ -142,7 +142,7 @@ class IdCollector:
         rows = np.flatnonzero(bad)
         self._n_fractional += len(rows)
         for row in rows[: SHOWN - len(self._fractional)]:
-            self._fractional.append((first_row + int(row), f"{self.what} id {floats[row]!r}"))
+            self._fractional.append((first_row + int(row), f"{self.what} id {float(floats[row])!r}"))
         self._were_floats = True
         whole = np.where(bad | missing, 0, floats).astype(np.int64)
         return pa.array(whole, mask=missing)
@@ -203,14 +203,14 @@ class IdCollector:
         if length.size and length.max() > MAX_ID_BYTES:
             raise self._refuse(
                 kept[length > MAX_ID_BYTES],
-                f"a {self.what} id is {length.max():,} bytes long.",
+                f"the longest {self.what} id is {length.max():,} bytes long.",
                 expected=f"{self.what} ids of at most {MAX_ID_BYTES} bytes in UTF-8",
                 hint="Check the delimiter and the quotes, or shorten the ids.",
             )
         if (length == 0).any():
             raise self._refuse(
                 kept[length == 0],
-                f"{{n}} {self.what} ids are empty.",
+                f"{self.what} ids are empty in {{n}}.",
                 expected=f"a {self.what} id in every row",
                 hint="Remove these rows, or fill in the ids.",
             )
@@ -221,7 +221,7 @@ class IdCollector:
                 name = "a NUL byte" if sign == "\0" else "a line end"
                 raise self._refuse(
                     kept[holds],
-                    f"a {self.what} id contains {name}.",
+                    f"the {self.what} ids contain {name}.",
                     expected="ids on one line" if name == "a line end" else "text without NUL bytes",
                     hint="Look for a quote that is not closed." if name == "a line end" else "Clean the ids.",
                 )
@@ -243,7 +243,7 @@ class IdCollector:
         if not (whole | canonical).all():
             raise self._refuse(
                 kept[~(whole | canonical)],
-                f"{{n}} {self.what} ids are numbers with a fraction.",
+                f"{self.what} ids are numbers with a fraction, not integers, in {{n}}.",
                 expected=f"{self.what} ids that are integers or text",
                 hint=declare,
             )
@@ -266,7 +266,7 @@ class IdCollector:
         if bad.any():
             raise self._refuse(
                 kept[bad],
-                f"{{n}} {self.what} ids are not integers.",
+                f"{self.what} ids are not integers in {{n}}.",
                 expected=f"integers, as declared for {self.what} ids",
                 hint=f'Correct them, or declare ids={{"{self.what}": "text"}}.',
             )
@@ -288,7 +288,7 @@ class IdCollector:
         if self._n_missing:
             raise refusal(
                 self._source,
-                f"{self._n_missing:,} {self.what} ids are missing.",
+                f"{self.what} ids are missing in {counted(self._n_missing, 'row')}.",
                 rows=self._missing,
                 expected=f"a {self.what} id in every row",
                 hint="Remove these rows, or fill in the ids.",
@@ -296,7 +296,7 @@ class IdCollector:
         if self._n_fractional:
             raise refusal(
                 self._source,
-                f"{self._n_fractional:,} {self.what} ids are floats that are no exact integers.",
+                f"{self.what} ids are floats and no exact integers in {counted(self._n_fractional, 'row')}.",
                 rows=self._fractional,
                 expected="integers or text (a float like 123.0 is taken as 123)",
                 hint=f"Convert the {self.what} ids to integers or to text first.",
@@ -324,13 +324,13 @@ class IdCollector:
         rows = self._rows_of(arrival_codes)
         if "{n}" in what:
             n = sum(int(np.isin(chunk, arrival_codes).sum()) for chunk in self._chunks)
-            what = what.format(n=f"{n:,}")
+            what = what.format(n=counted(n, "row"))
         return refusal(self._source, what, rows=rows, expected=expected, hint=hint)
 
     def _refuse_beyond(self, rows: list[tuple[int, str]]) -> Exception:
         return refusal(
             self._source,
-            f"a {self.what} id is beyond the 64-bit integers.",
+            f"the {self.what} ids go beyond the 64-bit integers.",
             rows=rows,
             expected="integers from -2**63 to 2**63 - 1, or text",
             hint=f'Declare ids={{"{self.what}": "text"}} to keep these ids as text.',

@@ -75,7 +75,7 @@ class IdMap:
 
     @property
     def kind(self) -> IdKind:
-        """ "integer" or "text"."""
+        """Return "integer" or "text"."""
         return "integer" if pa.types.is_int64(self.ids.type) else "text"
 
     def __len__(self) -> int:
@@ -140,9 +140,10 @@ class IdMap:
         if self.kind == "integer":
             return self._integer_codes(array)
         if len(array) <= _FEW:
-            return np.fromiter((self._find(value) for value in array.to_pylist()), np.int64, len(array))
-        found = pc.index_in(array.cast(self.ids.type), value_set=self.ids)
-        result: npt.NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+            found = [-1 if value is None else self._find(value) for value in array.to_pylist()]
+            return np.array(found, np.int64)
+        places = pc.index_in(array.cast(self.ids.type), value_set=self.ids)
+        result: npt.NDArray[np.int64] = places.fill_null(-1).to_numpy().astype(np.int64)
         return result
 
     def parse(self, text: str) -> Id:
@@ -208,7 +209,7 @@ class IdMap:
                 if not self._is_own_type(value):
                     raise self._wrong_type(value)
             if self.kind == "text":
-                return pa.array([str(value) for value in values], pa.large_string())
+                return pa.array([_encodable(value) for value in values], pa.large_string())
             return self._nulling(values)
         if pa.types.is_dictionary(ids.type):
             ids = ids.dictionary_decode()
@@ -241,13 +242,13 @@ class IdMap:
             hint=self._near_miss(id) or f"Give {self.what} ids as {stored}.",
         )
 
-    def _near_miss(self, id: object) -> str:
+    def _near_miss(self, id: Any) -> str:
         """Name an id in the data that was probably meant, or return nothing."""
         if isinstance(id, bool) or id is None:
             return ""
         if self.kind == "integer":
             try:
-                number = int(str(id).strip()) if isinstance(id, str) else int(id)  # type: ignore[call-overload]
+                number = int(str(id).strip()) if isinstance(id, str) else int(id)
             except (TypeError, ValueError, OverflowError):
                 return ""
             is_there = id == number or isinstance(id, str)
@@ -263,11 +264,20 @@ def _text_guesses(id: object) -> Iterator[str]:
     text = str(int(id)) if isinstance(id, float) and id.is_integer() else str(id)
     yield text
     yield text.strip()
-    for form in ("NFC", "NFD"):
-        yield unicodedata.normalize(form, text)  # type: ignore[arg-type]
+    yield unicodedata.normalize("NFC", text)
+    yield unicodedata.normalize("NFD", text)
     digits = text.strip().lstrip("0") or "0"
     if digits.isdecimal():
         yield from (digits.zfill(width) for width in _PADDED_WIDTHS)
+
+
+def _encodable(text: str) -> str | None:
+    """Return the text, or None for lone surrogates, which no stored id can contain."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return str(text)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from corated.errors import DataError
 from corated.ratings.scale import MAX_LEVELS, Scale
-from corated.ratings.sources import SHOWN, Source, refusal
+from corated.ratings.sorting import joined
+from corated.ratings.sources import SHOWN, Source, counted, refusal
 
 __all__ = ["RatingCollector", "RatingColumn"]
 
@@ -56,6 +57,7 @@ class RatingCollector:
         self._places: dict[float, int] | None = {}
         self._chunks: list[npt.NDArray[Any]] = []
         self._bad: list[tuple[int, str]] = []
+        self._decimal_commas = False
         self.faults: Counter[str] = Counter()
 
     def add(self, array: pa.Array, first_row: int) -> Bools | None:
@@ -79,26 +81,32 @@ class RatingCollector:
 
     def found(self) -> str:
         """Return what was wrong, with counts."""
-        return ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items())
+        return ", ".join(f"{self.faults[kind]:,} {kind}" for kind in FAULTS if kind in self.faults)
 
     def refuse(self) -> DataError:
         """Make the error for the bad rows so far."""
         scale = f" on {self._scale}" if self._scale is not None else ""
         return refusal(
             self._source,
-            f"{self.faults.total():,} ratings cannot be used: {self.found()}.",
+            f"{counted(self.faults.total(), 'rating')} cannot be used: {self.found()}.",
             rows=self._bad,
             expected=f"a finite number{scale} in every row",
-            hint='Correct these rows, or pass on_bad="drop" (--on-bad drop) to leave them out.',
+            hint=self._hint(),
         )
+
+    def _hint(self) -> str:
+        hint = 'Correct these rows, or pass on_bad="drop" (--on-bad drop) to leave them out.'
+        if self._decimal_commas:
+            hint = "Write decimals with a point (3.5), not a comma. " + hint
+        return hint
 
     def finish(self) -> RatingColumn:
         """Return all ratings, in order of arrival."""
         chunks, self._chunks = self._chunks, []
         if self._places is None:
-            return RatingColumn(None, np.concatenate(chunks) if chunks else np.empty(0))
+            return RatingColumn(None, joined(chunks))
         levels = np.array(list(self._places), np.float64)
-        return RatingColumn(levels, np.concatenate(chunks) if chunks else np.empty(0, np.uint8))
+        return RatingColumn(levels, joined(chunks))
 
     def _distinct(self, array: pa.Array, first_row: int) -> tuple[npt.NDArray[Any], Floats, pa.Array | None]:
         """Return places, distinct values (NaN where there is none) and, for text, how each was written."""
@@ -140,6 +148,7 @@ class RatingCollector:
                 text = (texts[place].as_py() or "").strip().lower()
                 if text.lstrip("+-") not in ("", "nan"):
                     faults[place] = NOT_A_NUMBER
+                    self._decimal_commas |= not np.isnan(_parse(text.replace(",", ".", 1)))
         faults[np.isinf(values)] = INFINITE
         if self._scale is not None:
             faults[(faults == 0) & ~self._scale.contains(values)] = OFF_SCALE
@@ -188,7 +197,8 @@ def _parse_all(texts: pa.Array) -> Floats:
     """Read numbers as people write them in files; NaN for what is none."""
     try:
         fast = pc.cast(pc.utf8_trim_whitespace(texts), pa.float64())
-        return fast.to_numpy(zero_copy_only=False) + 0.0
+        numbers: Floats = fast.to_numpy(zero_copy_only=False) + 0.0
+        return numbers
     except pa.ArrowInvalid:
         return np.array([_parse(text or "") for text in texts.to_pylist()], np.float64) + 0.0
 

@@ -68,19 +68,16 @@ class ReadOptions:
         return self.ids.get(what)
 
     def _check_ids(self) -> None:
-        if self.ids is None or isinstance(self.ids, str):
-            kinds = [] if self.ids is None else [self.ids]
-        elif isinstance(self.ids, Mapping):
-            for what in self.ids:
-                _one_of("a key of ids", what, ("user", "item"))
-            kinds = list(self.ids.values())
-        else:
-            kinds = [self.ids]
+        given: Any = {} if self.ids is None else self.ids
+        kinds = list(given.values()) if isinstance(given, Mapping) else [given]
+        for what in given if isinstance(given, Mapping) else ():
+            _one_of("a key of ids", what, ("user", "item"))
         for kind in kinds:
             _one_of("ids", kind, ID_KINDS)
 
     def _check_text(self) -> None:
-        if self.delimiter is not None and (not isinstance(self.delimiter, str) or not self.delimiter):
+        delimiter: Any = self.delimiter
+        if delimiter is not None and (not isinstance(delimiter, str) or not delimiter.strip("\r\n\0")):
             raise ParameterError(
                 f"delimiter is {self.delimiter!r}.",
                 expected='one or more characters, such as "," or "::"',

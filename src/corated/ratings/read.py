@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, cast
 
 import pyarrow as pa
 
@@ -93,7 +93,10 @@ def read_ratings(
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
             shutil.copyfileobj(stream, spool, 1 << 20)
             return _read_file(
-                name, lambda: _Rewound(spool), lambda: pa.BufferReader(_Rewound(spool).read()), options
+                name,
+                lambda: cast(BinaryIO, _Rewound(spool)),
+                lambda: pa.BufferReader(_Rewound(spool).read()),
+                options,
             )
     _refuse_text_options(options)
     return collect(open_table(source), options)
@@ -167,34 +170,20 @@ def _binary(source: Any) -> tuple[BinaryIO, str]:
     return source, shown
 
 
-class _Rewound(io.RawIOBase):
-    """A spooled file from its beginning; closing it leaves the spool open for another pass."""
+class _Rewound:
+    """A spooled file from its beginning; leaving it keeps the spool open for another pass."""
 
     def __init__(self, spool: Any) -> None:
         self._spool = spool
+        self.read = spool.read
+        self.seek = spool.seek
         spool.seek(0)
 
-    def readable(self) -> bool:
-        return True
+    def __enter__(self) -> _Rewound:
+        return self
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._spool.seek(offset, whence)
-        return int(self._spool.tell())
-
-    def tell(self) -> int:
-        return int(self._spool.tell())
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._spool.read(size)
-        return data
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._spool.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def __exit__(self, *_: object) -> None:
+        """Keep the spool open."""
 
 
 def _refuse_text_options(options: ReadOptions) -> None:

@@ -34,7 +34,7 @@ SIZES: Final = {
     ),
     "ml-20m": Shape(
         138_493, 26_744, 20_000_263, heaviest_user=9_254, heaviest_item=74_000, user_head=120, item_head=215,
-        lightest_user=20, per_session=20, burst_share=0.2, burst_width=0.3,
+        lightest_user=20, per_sitting=20, burst_share=0.2, burst_width=0.3,
         low=0.5, step=0.5, histogram=_HALF_STARS,
     ),
     "million": Shape(
@@ -99,7 +99,7 @@ def sample(
     Parameters
     ----------
     size : "notebook" (53,968 users, 31,245 items, 712,337 ratings from 1 to 10), "small" (600, 400,
-        12,000), "ml-20m" (138,493, 26,744, 20,000,263 in half stars; needs 2 GB for a while) or
+        12,000), "ml-20m" (138,493, 26,744, 20,000,263 in half stars; takes 1.2 GB and up to a minute) or
         "million" (1,000,000 users with five ratings each, 50,000 items)
     users, items, ratings : exact numbers instead of a size; all three or none
     seed : a whole number from 0 up

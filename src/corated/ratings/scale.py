@@ -98,7 +98,8 @@ class Scale:
 
     def decode(self, codes: npt.ArrayLike) -> Floats:
         """Return the ratings low + code * step as float64, rounded to 10 decimals (so .3 is .3)."""
-        return self.ratings[np.asarray(codes)]
+        decoded: Floats = self.ratings[np.asarray(codes)]
+        return decoded
 
     @property
     def ratings(self) -> Floats:

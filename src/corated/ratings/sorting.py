@@ -8,10 +8,28 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-__all__ = ["pair_order", "stable_order"]
+__all__ = ["joined", "pair_order", "stable_order"]
 
 Ints = npt.NDArray[Any]
 INT32_MAX = 2**31 - 1
+
+
+def joined(chunks: list[Ints]) -> Ints:
+    """Join the chunks of a column, letting each go once it is copied; the list is empty afterwards.
+
+    The result is never a view of the caller's memory.
+    """
+    if len(chunks) == 1:
+        only = chunks.pop()
+        return only if only.flags.owndata and only.flags.writeable else only.copy()
+    kinds = {chunk.dtype for chunk in chunks} or {np.dtype(np.int32)}
+    column = np.empty(sum(map(len, chunks)), np.result_type(*kinds))
+    end = len(column)
+    while chunks:
+        chunk = chunks.pop()
+        column[end - len(chunk) : end] = chunk
+        end -= len(chunk)
+    return column
 
 
 def stable_order(keys: Ints, n: int, *, widest_int32: int = INT32_MAX) -> Ints:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from corated.errors import DataError
 
-__all__ = ["Place", "Source", "refusal"]
+__all__ = ["Place", "Source", "counted", "cut", "refusal"]
 
 SHOWN = 5
 Place = tuple[str, str]
@@ -31,6 +31,16 @@ class Source(Protocol):
 
     def locate(self, rows: Sequence[int]) -> list[Place]:
         """Return for each record (from 0, ascending) its place ("line 7") and its text if at hand."""
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 rating", "2 ratings": a count with its noun."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def cut(text: str) -> str:
+    """Return text short enough for a line of a message."""
+    return text if len(text) <= 120 else text[:119] + "…"
 
 
 def refusal(

@@ -14,7 +14,7 @@ from corated.errors import DataError
 from corated.ratings.blocks import Block, Dialect, Text, records
 from corated.ratings.options import ReadOptions
 from corated.ratings.sniff import sniff
-from corated.ratings.sources import SHOWN, Place
+from corated.ratings.sources import SHOWN, Place, cut
 
 __all__ = ["TextSource"]
 
@@ -30,11 +30,11 @@ class TextSource:
         self.name = text.name
         self._text = text
         self._dialect: Dialect = sniff(text, options)
-        self.columns = list(self._dialect.columns)
+        self.columns: Sequence[str] = self._dialect.columns
         self.headerless = self._dialect.header_lines == 0
         self._starts: list[int] = []  # the number of the first record of each block
 
-    def sample(self, column: str) -> pa.Array:
+    def sample(self, column: str) -> pa.Array:  # noqa: D102 - see Source
         for block in self._text.blocks(self._dialect, 1 << 16):
             try:
                 table = self._parse(block, [column], [])
@@ -43,7 +43,7 @@ class TextSource:
             return table.column(0).combine_chunks()
         return pa.array([], pa.string())
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:
+    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:  # noqa: D102
         self._starts = []
         n_records = 0
         for block in self._text.blocks(self._dialect):
@@ -58,7 +58,7 @@ class TextSource:
             for batch in table.to_batches():
                 yield batch.columns
 
-    def locate(self, rows: Sequence[int]) -> list[Place]:
+    def locate(self, rows: Sequence[int]) -> list[Place]:  # noqa: D102
         found: dict[int, Place] = {}
         bounds = [*self._starts, max(rows, default=0) + 1]
         blocks = self._text.blocks(self._dialect)
@@ -68,7 +68,7 @@ class TextSource:
                 continue
             for number, (line, text, _) in enumerate(records(block, self._dialect), start):
                 if number in here:
-                    found[number] = (f"line {line}", text[:200])
+                    found[number] = (f"line {line}", cut(text))
             if len(found) == len(set(rows)):
                 break
         return [found.get(row, (f"record {row + 1}", "")) for row in rows]
@@ -110,13 +110,13 @@ class TextSource:
                 hint="Check the delimiter and the quotes.",
             )
         line, _, got = ragged[0]
+        measure = "first line" if self.headerless else "header"
         hint = "Correct these lines"
         hint += " (a delimiter inside a field needs quotes)." if self._dialect.quoted else "."
         return DataError(
-            f"{self.name}: line {line:,} has {got} columns, the {'first line' if self.headerless else 'header'} "
-            f"has {expected}.",
+            f"{self.name}: line {line:,} has {got} columns, the {measure} has {expected}.",
             expected=f"{expected} columns in every row: {', '.join(self.columns[:8])}",
-            rows=[f"line {number}: {text[:200]}" for number, text, _ in ragged[:SHOWN]],
+            rows=[f"line {number}: {cut(text)}" for number, text, _ in ragged[:SHOWN]],
             hint=hint,
         )
 
@@ -130,5 +130,5 @@ class TextSource:
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
-    """Number the columns, so that names that repeat (or are empty) are no trouble."""
+    """Return a name for each column; those of the file may repeat or be empty."""
     return [f"c{at}" for at in range(len(columns))]

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from corated.errors import DataError
 from corated.ratings.notices import Notices
 from corated.ratings.options import UNITS
-from corated.ratings.sources import SHOWN, Source, refusal
+from corated.ratings.sorting import joined
+from corated.ratings.sources import SHOWN, Source, counted, refusal
 
 __all__ = ["TimeCollector", "is_naive", "unit_of"]
 
@@ -87,16 +88,15 @@ class TimeCollector:
         if self._kind == "number":
             times = self._from_numbers(notices)
         else:
-            times = np.concatenate(self._chunks)
+            times = joined(self._chunks)
             if self._kind == "naive":
                 times = self._from_naive(times, notices)
-        self._chunks = []
         now = int(clock.time()) * _SECOND
         if times.size and int(times.max()) > now + _DAY:
             ahead = int((times > now + _DAY).sum())
             notices.add(
-                f"{ahead:,} times are in the future, the last {_show(int(times.max()))}; check the unit "
-                f"and the time zone.",
+                f"{counted(ahead, 'time')} in the future, the last {_show(int(times.max()))}; "
+                f"check the unit and the time zone.",
                 warn=True,
             )
         return times
@@ -169,15 +169,18 @@ class TimeCollector:
         if odd.any():
             self._missing(odd, first_row)
         whole = (floats == np.floor(floats)).all() and np.abs(floats).max(initial=0) < 2**63
-        return floats.astype(np.int64) if whole else floats
+        numbers: npt.NDArray[Any] = floats.astype(np.int64) if whole else floats
+        return numbers
 
     def _cast(self, array: pa.Array, target: pa.DataType, first_row: int) -> Int64s:
         try:
             # Nanoseconds are cut to microseconds on purpose; only a value out of range is an error.
             if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
                 values = array.view(pa.int64()) if array.type.tz is None else array.cast(pa.int64())
-                return np.floor_divide(values.to_numpy(), 1000)
-            return array.cast(target).cast(pa.int64()).to_numpy(zero_copy_only=False)
+                micros: Int64s = np.floor_divide(values.to_numpy(), 1000)
+            else:
+                micros = array.cast(target).cast(pa.int64()).to_numpy(zero_copy_only=False)
+            return micros
         except pa.ArrowInvalid as error:
             raise self._refuse(
                 f"times in column {self._column!r} are out of range: {error}.",
@@ -189,7 +192,7 @@ class TimeCollector:
     def _missing(self, which: npt.NDArray[np.bool_], first_row: int) -> None:
         rows = np.flatnonzero(which)
         raise self._refuse(
-            f"{len(rows):,} times in column {self._column!r} are missing.",
+            f"{counted(len(rows), 'time')} missing in column {self._column!r}.",
             [(first_row + int(row), f"{self._column} missing") for row in rows[:SHOWN]],
             "a time in every row",
             f"Fill them in, or {_LEAVE_OUT}",
@@ -198,9 +201,10 @@ class TimeCollector:
     # -- deciding -----------------------------------------------------------------------------
 
     def _from_numbers(self, notices: Notices) -> Int64s:
+        times: Int64s
         unit = self._unit or self._infer_unit()
-        numbers = np.concatenate(self._chunks)
-        largest = float(np.abs(numbers.astype(np.float64, copy=False)).max(initial=0))
+        numbers = joined(self._chunks)
+        largest = max(-float(numbers.min()), float(numbers.max()))
         if unit != "ns" and largest * UNITS[unit] >= 2**63:
             raise self._refuse(
                 f"times up to {largest:g} in column {self._column!r} are out of range as {UNIT_NAMES[unit]}.",
@@ -295,7 +299,7 @@ def _iso(text: pa.Array, target: pa.DataType) -> Int64s | None:
     """Parse ISO 8601 text; None where a value is none, or has (or lacks) a time zone against `target`."""
     for kind in (target, pa.timestamp("ns", target.tz)):
         try:
-            values = text.cast(kind).cast(pa.int64()).to_numpy(zero_copy_only=False)
+            values: Int64s = text.cast(kind).cast(pa.int64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
             continue
         return values if kind is target else np.floor_divide(values, 1000)

@@ -376,11 +376,11 @@ def _total(n: int, who: Int64s, terms: Int64s) -> Int64s:
 def default_like(ratings: Ratings) -> float:
     """Return the rating from which on a rating is a like: the top 30 % of the scale, rounded to a level.
 
-    7 on 0–10 and on 1–10, 4 on 1–5; half a level rounds up; everything on a scale of one level. Raises
-    `DataError` for ratings that are not on a scale.
+    7 on 0–10 and on 1–10, 4 on 1–5; half a level rounds up. On a scale of one level and on none, every
+    rating is a like: minus infinity.
     """
-    if ratings.scale is None:
-        raise DataError("Ratings that are not on a scale have no top 30 %.", hint="give like=")
+    if ratings.scale is None or ratings.scale.levels == 1:
+        return -math.inf
     return float(ratings.scale.decode((7 * (ratings.scale.levels - 1) + 5) // 10))
 
 

@@ -22,8 +22,21 @@ from corated.similarity.jit import inlined, kernel
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint32]
+Codes = npt.NDArray[np.int32]
 
-__all__ = ["RANK_MASK", "TopK", "merge_topk", "new_topk", "offer_row", "offer_rows", "settle", "tie_of"]
+__all__ = [
+    "RANK_MASK",
+    "TopK",
+    "absorb",
+    "merge_topk",
+    "new_topk",
+    "offer_row",
+    "offer_rows",
+    "room_for",
+    "settle",
+    "tie_of",
+    "unpack_rows",
+]
 
 RANK_MASK = 0xFFFFFFFF
 """The low half of a tie is ``RANK_MASK - rank``."""
@@ -48,9 +61,15 @@ class TopK(NamedTuple):
     floor_tie: Ints
 
 
+def room_for(k: int, bound: Ints) -> Ints:
+    """Return the places of each row: k and some to collect newcomers in, or all there can be."""
+    room: Ints = np.minimum(bound, k + max(32, k // 4))
+    return room
+
+
 def new_topk(k: int, bound: Ints) -> TopK:
     """Return an empty selection; ``bound`` is the largest number of offers each subject can get."""
-    room = np.minimum(bound, k + max(64, k // 4))
+    room = room_for(k, bound)
     base = np.zeros(len(bound) + 1, dtype=np.int64)
     np.cumsum(room, out=base[1:])
     n = len(bound)
@@ -199,21 +218,44 @@ def settle(best: TopK, k: int, start: int, stop: int) -> None:
 
 
 @kernel
-def _merge_rows(left: TopK, right: TopK, out: TopK, k: int, start: int, stop: int) -> None:
+def absorb(left: TopK, right: TopK, k: int, start: int, stop: int) -> None:
+    """Merge rows start to stop of ``right`` into ``left``, in place; both are settled, and so is the result.
+
+    The candidates must be disjoint, and each row of ``left`` must have room for k, or for all there are.
+    """
+    key, tie = np.empty(k, dtype=np.float64), np.empty(k, dtype=np.int64)
     for v in range(start, stop):
-        a, b, at = left.base[v], right.base[v], out.base[v]
-        a_end, b_end, end = a + left.size[v], b + right.size[v], at + k
-        while at < end and (a < a_end or b < b_end):
+        a, b = left.base[v], right.base[v]
+        first, a_end, b_end = a, a + left.size[v], b + right.size[v]
+        size = 0
+        while size < k and (a < a_end or b < b_end):
             if b == b_end or (a < a_end and _better(left.key[a], left.tie[a], right.key[b], right.tie[b])):
-                out.key[at] = left.key[a]
-                out.tie[at] = left.tie[a]
+                key[size], tie[size] = left.key[a], left.tie[a]
                 a += 1
             else:
-                out.key[at] = right.key[b]
-                out.tie[at] = right.tie[b]
+                key[size], tie[size] = right.key[b], right.tie[b]
                 b += 1
+            size += 1
+        for j in range(size):
+            left.key[first + j], left.tie[first + j] = key[j], tie[j]
+        left.size[v] = size
+
+
+@kernel
+def unpack_rows(
+    best: TopK, rows: Ints, sign: float, indptr: Ints, other: Codes, value: Floats, common: Codes
+) -> None:
+    """Write settled rows out, one after another: who (by rank), the value, the co-rated count.
+
+    rows : int64 (m,), which rows, in order;  indptr : int64 (m + 1,), where each goes
+    """
+    for index in range(len(rows)):
+        at = best.base[rows[index]]
+        for out in range(indptr[index], indptr[index + 1]):
+            other[out] = RANK_MASK - (best.tie[at] & RANK_MASK)
+            common[out] = best.tie[at] >> 32
+            value[out] = best.key[at] * sign
             at += 1
-        out.size[v] = at - out.base[v]
 
 
 def merge_topk(left: TopK, right: TopK, k: int) -> TopK:
@@ -221,6 +263,8 @@ def merge_topk(left: TopK, right: TopK, k: int) -> TopK:
 
     Associative and commutative.
     """
+    n = len(left.size)
     out = new_topk(k, np.minimum(left.size + right.size, k))
-    _merge_rows(left, right, out, k, 0, len(left.size))
+    absorb(out, left, k, 0, n)
+    absorb(out, right, k, 0, n)
     return out

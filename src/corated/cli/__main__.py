@@ -1,0 +1,5 @@
+"""``python -m corated.cli`` is ``corated``."""
+
+from corated.cli import main
+
+main()

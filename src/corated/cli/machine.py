@@ -1,0 +1,54 @@
+"""What the process and the machine have: peak memory, memory, cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["cores", "human_bytes", "memory_bytes", "peak_bytes"]
+
+
+def peak_bytes() -> int | None:
+    """Return the most memory this process has had at once; None where the platform does not tell."""
+    # On Linux getrusage counts what the process was before it became this program.
+    from_proc = _proc("/proc/self/status", "VmHWM:")
+    if from_proc is not None:
+        return from_proc
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def memory_bytes() -> tuple[int | None, int | None]:
+    """Return the machine's memory and what of it is available; None where the platform does not tell."""
+    total, available = _proc("/proc/meminfo", "MemTotal:"), _proc("/proc/meminfo", "MemAvailable:")
+    if total is None and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return total, available
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def human_bytes(count: int | None) -> str:
+    """Write a number of bytes in MB or GB."""
+    if count is None:
+        return "unknown"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _proc(path: str, label: str) -> int | None:
+    """Return the bytes that a file of ``label: number kB`` lines tells, if it is there."""
+    try:
+        lines = Path(path).read_text(encoding="ascii").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(label)), None)
+    except (OSError, ValueError):
+        return None

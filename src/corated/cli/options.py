@@ -1,0 +1,284 @@
+"""Options that several commands have: one definition each."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from corated.cli.state import State
+from corated.errors import ParameterError
+from corated.similarity.measures import MEASURES
+
+__all__ = [
+    "COUNT",
+    "DATASETS",
+    "DUPLICATES",
+    "FORMATS",
+    "ON_BAD",
+    "OWN",
+    "PRESETS",
+    "READING",
+    "READ_FORMATS",
+    "RULES",
+    "SIDES",
+    "SIZES",
+    "TIME_UNITS",
+    "Command",
+    "Count",
+    "Decorator",
+    "Like",
+    "ReadingOption",
+    "Scale",
+    "as_record",
+    "catalog_option",
+    "command",
+    "json_option",
+    "measure_option",
+    "min_common_option",
+    "progress_option",
+    "threads_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+# Kept here as well as where they belong, so that --help need not import what computes; a test compares.
+DUPLICATES: Final = ("refuse", "last", "first", "max", "min", "mean", "sum", "count")
+READ_FORMATS: Final = ("dat", "csv", "tsv", "parquet", "arrow")
+TIME_UNITS: Final = ("s", "ms", "us", "ns")
+ON_BAD: Final = ("refuse", "drop")
+RULES: Final = ("closest", "votes", "weighted_votes")
+PRESETS: Final = ("best", "notebook")
+SIZES: Final = ("small", "notebook", "ml-20m", "million")
+DATASETS: Final = (
+    "movietweetings",
+    "movietweetings-100k",
+    "ml-100k",
+    "ml-latest-small",
+    "ml-1m",
+    "ml-10m",
+    "ml-20m",
+    "ml-25m",
+)
+
+_Parameter = click.Parameter | None
+_Context = click.Context | None
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType
+
+SIDES: Final = ("users", "items")
+FORMATS: Final = ("parquet", "csv", "jsonl")
+
+
+class Count(_ParamType):
+    """A whole number of at least 1, or one of some words."""
+
+    name = "count"
+
+    def __init__(self, *words: str, least: int = 1, example: int = 10) -> None:
+        self._words, self._least, self._example = words, least, example
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> int | str:  # noqa: ARG002
+        """Return the number; raises `ParameterError` for anything else."""
+        if value in self._words:
+            return str(value)
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = self._least - 1
+        if number >= self._least:
+            return number
+        option = param.opts[-1] if param is not None else "The number"
+        also = "".join(f", or {word}" for word in self._words)
+        raise ParameterError(
+            f"{option} {value} cannot be used.",
+            expected=f"a whole number of at least {self._least}{also}",
+            hint=f"try {option} {self._example}",
+        )
+
+
+class Scale(_ParamType):
+    """A rating scale written LOW:HIGH or LOW:HIGH:STEP."""
+
+    name = "scale"
+
+    def convert(
+        self,
+        value: Any,
+        param: _Parameter,  # noqa: ARG002
+        ctx: _Context,  # noqa: ARG002
+    ) -> tuple[float, float, float]:
+        """Return (low, high, step); raises `ParameterError` for what is not of that form."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            low, high, *step = (float(part) for part in str(value).split(":"))
+            if len(step) <= 1:
+                return low, high, step[0] if step else 1.0
+        except ValueError:
+            pass
+        raise ParameterError(
+            f"--scale {value} is not a rating scale.",
+            expected="LOW:HIGH:STEP, such as 1:10:1 or 0.5:5:0.5",
+            hint="leave --scale out to have it read off the ratings",
+        )
+
+
+class Like(_ParamType):
+    """A rating, or the word ``mean``."""
+
+    name = "like"
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> float | str:  # noqa: ARG002
+        """Return the rating as a number, or ``"mean"``; raises `ParameterError` for anything else."""
+        if value == "mean" or isinstance(value, float):
+            return str(value) if value == "mean" else float(value)
+        try:
+            return float(value)
+        except ValueError:
+            raise ParameterError(
+                f"--like {value} cannot be used.",
+                expected="a rating such as 7, or mean for each user's own mean",
+                hint="leave --like out for the top 30 % of the scale",
+            ) from None
+
+
+COUNT: Final = Count()
+
+
+def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        ctx.find_root().ensure_object(State).debug = True
+
+
+def _no_progress(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        ctx.find_root().ensure_object(State).progress = False
+
+
+OWN, READING = "Options", "Reading RATINGS"
+_DEBUG: Final = click.Option(
+    ["--debug"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_debug,
+    help="Show a traceback when something goes wrong.",
+)
+
+
+class ReadingOption(click.Option):
+    """An option of reading ratings: under a heading of its own in ``--help``."""
+
+
+class Command(click.Command):
+    """A command whose help lists its own options first, and those of reading ratings after them."""
+
+    def sections(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Return (option, help) by heading."""
+        found: dict[str, list[tuple[str, str]]] = {OWN: [], READING: []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                found[READING if isinstance(param, ReadingOption) else OWN].append(record)
+        return {heading: rows for heading, rows in found.items() if rows}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        for heading, rows in self.sections(ctx).items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def command(*, examples: str) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command whose help ends with examples; every command has ``--debug``."""
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
+
+    def made(function: Callable[..., Any]) -> Command:
+        name = function.__name__.removesuffix("_command")
+        made = click.command(name=name, epilog=epilog, cls=Command)(function)
+        made.params.append(_DEBUG)
+        return made
+
+    return made
+
+
+def as_record(kind: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
+    """Make a decorator that adds options and passes them on as one record, a dataclass, called ``name``."""
+    fields = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(**given: Any) -> Any:
+            record = kind(**{field: given.pop(field) for field in fields})
+            return function(**{name: record}, **given)
+
+        decorated: Callable[..., Any] = wrapped
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)
+
+
+def progress_option(function: F) -> F:
+    """Add ``--no-progress``."""
+    return click.option(
+        "--no-progress",
+        is_flag=True,
+        expose_value=False,
+        callback=_no_progress,
+        help="Show no progress bar (there is none anyway unless standard error is a terminal).",
+    )(function)
+
+
+def threads_option(function: F) -> F:
+    """Add ``--threads``."""
+    return click.option(
+        "--threads",
+        type=Count(example=2),
+        metavar="N",
+        help="Threads; every core by default. Answers do not depend on it.",
+    )(function)
+
+
+def measure_option(default: str | None, help: str = "How alike is measured.") -> Callable[[F], F]:
+    """Add ``--measure``."""
+    return click.option(
+        "--measure",
+        type=click.Choice(list(MEASURES)),
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
+
+
+def min_common_option(default: int | None) -> Callable[[F], F]:
+    """Add ``--min-common``."""
+    return click.option(
+        "--min-common",
+        type=Count(example=3),
+        metavar="N",
+        default=default,
+        show_default=default is not None,
+        help="Rated in common at least; with fewer, two are no neighbors.",
+    )
+
+
+def catalog_option(function: F) -> F:
+    """Add ``--catalog``."""
+    return click.option(
+        "--catalog", metavar="PATH", help="File of item titles, which are shown beside the ids."
+    )(function)

@@ -1,0 +1,52 @@
+"""From the library's words to the command line's: ``min_common=3`` is ``--min-common 3`` here."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["on_command_line", "printable"]
+
+_SETTINGS = re.findall(
+    r"\w+",
+    """user item rating time format scale duplicates time_unit tz encoding delimiter ids on_bad
+    of measure k n min_common rule like min_support threads preset
+    size users items ratings seed folder accept_license catalog""",
+)
+_FLAGS = {
+    ("rating", "False"): "--no-rating",
+    ("time", "False"): "--no-time",
+    ("accept_license", "True"): "--accept-license",
+    ("scale", "low, high, step"): "--scale LOW:HIGH:STEP",
+}
+_VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)|\{[^}\n]*\}|[+-]?\w+(?:\.\d+)?)?"""
+_SETTING = re.compile(
+    rf"""(?<![\w./?&"'=-])({"|".join(sorted(_SETTINGS, key=len, reverse=True))})=({_VALUE})"""
+)
+_TWICE = re.compile(r"(--[\w-]+(?: \w+)?) \(\1\)")
+_ENCODED = str.maketrans(
+    {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+)
+
+
+def on_command_line(text: str) -> str:
+    """Write settings named in a message as options."""
+    return _TWICE.sub(r"\1", _SETTING.sub(_option, text))
+
+
+def _option(match: re.Match[str]) -> str:
+    name, value = match[1], match[2]
+    if value[:1] in tuple("\"'({"):
+        value = value[1:-1]
+    if (name, value) in _FLAGS:
+        return _FLAGS[name, value]
+    option = f"-{name}" if len(name) == 1 and name == "n" else f"--{name.replace('_', '-')}"
+    if match[2].startswith("("):
+        value = ":".join(part.strip() for part in value.split(","))
+    if match[2].startswith("{"):
+        value = re.sub(r"""["'\s]""", "", value).replace(":", "=")
+    return f"{option} {value}".rstrip()
+
+
+def printable(text: str) -> str:
+    """Escape control characters: text from a file must not command the terminal."""
+    return text.translate(_ENCODED)

@@ -1,0 +1,269 @@
+"""What a plan says is what happens: events and bytes exactly, pairs nearly, and advice that helps."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corated.errors import DataError, ParameterError
+from corated.neighbors import graph as graph_module
+from corated.neighbors import plan as module
+from corated.neighbors.all_pairs import all_pairs
+from corated.neighbors.engine import Engine
+from corated.neighbors.graph import neighbors
+from corated.neighbors.plan import available_memory, plan
+from corated.ratings.ratings import Ratings
+from corated.ratings.sample import sample
+from corated.similarity import reference
+from corated.similarity.kernels import new_scratch
+from corated.similarity.topk import new_topk
+
+
+@pytest.fixture(scope="module")
+def few():
+    """So few subjects that nothing is estimated."""
+    rng = np.random.default_rng(51)
+    users, items = np.divmod(rng.choice(15 * 12, 70, replace=False), 12)
+    return Ratings.from_arrays(users, items, rng.integers(1, 6, 70), scale=(1, 5, 1))
+
+
+@pytest.fixture(scope="module")
+def many():
+    return sample(users=3_000, items=800, ratings=40_000, seed=5).ratings
+
+
+@pytest.mark.parametrize("of", ["users", "items"])
+def test_events_are_the_ratings_in_common(few, of):
+    ids = list(few.users if of == "users" else few.items)
+    common = [reference.sums(few, a, b, of=of).n for at, a in enumerate(ids) for b in ids[at + 1 :]]
+    planned = plan(few, of=of)
+    assert planned.events == sum(common)
+    assert planned.pairs == sum(n > 0 for n in common)
+    assert plan(few, of=of, min_common=3).pairs == sum(n >= 3 for n in common)
+    assert (planned.n, planned.n_ratings) == (len(ids), 70)
+
+
+def test_rows_of_few_are_counted(few):
+    for least in (1, 2):
+        found = neighbors(few, k=3, measure="euclidean", min_common=least)
+        assert plan(few, k=3, measure="euclidean", min_common=least).rows == len(found)
+        assert plan(few, k=3, measure="pearson", min_common=least).rows == len(
+            neighbors(few, k=3, measure="euclidean", min_common=2)
+        )
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("of", ["users", "items"])
+@pytest.mark.parametrize("least", [1, 2, 4])
+def test_pairs_and_rows_are_near(many, tmp_path, of, least):
+    planned = plan(many, of=of, measure="euclidean", min_common=least, k=30)
+    done = all_pairs(many, to=tmp_path / "p", of=of, min_common=least)
+    assert done.rows > 1_000
+    assert planned.pairs == pytest.approx(done.rows, rel=0.3)
+    found = neighbors(many, of=of, min_common=least, k=30, measure="euclidean")
+    assert planned.rows == pytest.approx(len(found), rel=0.4)
+
+
+@pytest.mark.parametrize(
+    ("of", "measure", "k", "least"), [("users", "pearson", 40, 1), ("items", "jaccard", 7, 3)]
+)
+def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
+    engine = Engine.build(many, of=of, measure=measure, min_common=least)
+    planned = plan(many, of=of, measure=measure, k=k, min_common=least, threads=2)
+    bound = graph_module.candidate_bound(engine, np.arange(engine.n))
+
+    def size(arrays):
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+    one = new_topk(k, bound)
+    # A few arrays have an entry or two more than there are subjects.
+    assert planned.bytes_thread == pytest.approx(
+        size(new_scratch(engine.n, engine.words)) + size(one), abs=64
+    )
+    assert planned.bytes_profiles == size(engine.profiles)
+    assert planned.words == engine.words
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("of", ["users", "items"])
+def test_the_peak_is_not_passed(many, of, threads):
+    planned = plan(many, of=of, threads=threads)
+    neighbors(many, of=of, threads=threads)  # compiling takes memory too
+    tracemalloc.start()
+    neighbors(many, of=of, threads=threads)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    to_take = planned.bytes_peak - planned.bytes_profiles
+    assert 0.5 * to_take < peak < to_take + 1_000_000
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_blocks_are_those_of_the_run(many, threads, monkeypatch):
+    runs = []
+
+    def record(blocks, *args, **options):
+        runs.append(len(blocks))
+        raise InterruptedError
+
+    monkeypatch.setattr(graph_module, "run_blocks", record)
+    with pytest.raises(InterruptedError):
+        neighbors(many, threads=threads)
+    assert runs == [plan(many, threads=threads).blocks]
+
+
+def test_each_option_changes_something(many):
+    base = plan(many, k=10, threads=2)
+    assert plan(many, of="items", k=10, threads=2).n == 800
+    wide = Ratings.from_arrays([1] * 700 + [2] * 700, [*range(700)] * 2, [0, 255] * 700, scale=(0, 255, 1))
+    assert plan(wide, measure="jaccard").words < plan(wide, measure="pearson").words
+    assert plan(many, k=40, threads=2).bytes_thread > base.bytes_thread
+    assert plan(many, k=40, threads=2).rows > base.rows
+    assert plan(many, k=10, threads=2, min_common=5).pairs < base.pairs / 2
+    assert plan(many, k=10, threads=2, min_common=15).events < base.events
+    assert plan(many, k=10, threads=1).seconds > base.seconds
+    assert plan(many, k=10, threads=1).bytes_peak < base.bytes_peak
+
+
+def test_threads_beyond_the_blocks_take_no_memory(few):
+    assert plan(few, threads=64).bytes_peak == plan(few, threads=1).bytes_peak
+
+
+def test_what_does_not_fit_is_told_with_what_would(many, monkeypatch):
+    full = plan(many, k=40, threads=8)
+    assert full.fits
+    assert full.advice == ""
+
+    def given(room):
+        monkeypatch.setattr(module, "available_memory", lambda: room)
+        return plan(many, k=40, threads=8)
+
+    one_thread = plan(many, k=40, threads=1)
+    tight = given(int((one_thread.bytes_peak - one_thread.bytes_profiles) / 0.9) + 10)
+    assert not tight.fits
+    assert tight.advice == "threads=1 would fit."
+    assert "does not fit: threads=1 would fit." in str(tight)
+    assert plan(many, k=40, threads=1).fits
+    assert not given(int((one_thread.bytes_peak - one_thread.bytes_profiles) / 0.9) - 10).fits
+    smaller = plan(many, k=40, threads=8)
+    assert smaller.advice == "threads=1 and k=10 would fit."
+    assert plan(many, k=10, threads=1).fits
+    assert "subjects=" in given(1000).advice
+    unknown = given(None)
+    assert unknown.fits
+    assert "available unknown" in str(unknown)
+
+
+def test_min_common_is_advised_where_it_helps(monkeypatch):
+    ratings = sample(users=4_000, items=3_000, ratings=9_000, seed=3).ratings
+    need = plan(ratings, k=1, min_common=3, threads=1)
+    assert need.bytes_peak < plan(ratings, k=1, threads=1).bytes_peak
+    monkeypatch.setattr(
+        module, "available_memory", lambda: (need.bytes_peak - need.bytes_profiles) / 0.9 + 10
+    )
+    assert plan(ratings, k=1, threads=1).advice == "min_common=3 would fit."
+
+
+def test_nobody_has_anything_in_common():
+    planned = plan(Ratings.from_arrays([1, 2], [3, 4], [5, 5]))
+    assert (planned.events, planned.pairs, planned.rows) == (0, 0, 0)
+    assert planned.fits
+
+
+def test_nothing_is_compared(many, monkeypatch):
+    monkeypatch.setattr(graph_module, "select_block", None)
+    monkeypatch.setattr(graph_module, "run_blocks", None)
+    assert plan(many).pairs > 0
+
+
+def test_a_few_lines_and_json(many):
+    planned = plan(many, of="items", measure="euclidean", k=7, min_common=2, threads=3)
+    lines = str(planned).splitlines()
+    assert lines[0] == "neighbors of 800 items: euclidean, k=7, min_common=2"
+    assert f"{planned.events:,} pair events" in lines[1]
+    assert lines[2].endswith("on 3 threads")
+    assert len(lines) == 4
+    assert json.loads(json.dumps(planned.to_dict())) == dataclasses.asdict(planned)
+
+
+def test_wrong_options(few):
+    for options in (
+        {"k": 0},
+        {"k": "ten"},
+        {"min_common": 0},
+        {"of": "x"},
+        {"measure": "x"},
+        {"threads": -1},
+    ):
+        with pytest.raises(ParameterError):
+            plan(few, **options)
+    ratings = Ratings.from_arrays([1, 1, 2], [1, 2, 1], [0.123, 17.7, 3999.0])
+    with pytest.raises(DataError):
+        plan(ratings, measure="pearson")
+    assert plan(ratings, measure="jaccard").events == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_999, "1 MB"), (1.5e9, "1.5 GB"), (2e15, "2,000 TB")],
+)
+def test_sizes(n, text):
+    assert module._size(n).replace("2e+03", "2,000") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0123, "0.01 s"), (3.44, "3.4 s"), (99, "99 s"), (600, "10 min"), (7200, "2.0 h")]
+)
+def test_times(seconds, text):
+    assert module._seconds(seconds) == text
+
+
+def test_memory_of_containers(tmp_path):
+    own = tmp_path / "own"
+    group = tmp_path / "a" / "b"
+    group.mkdir(parents=True)
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5\n")
+    (tmp_path / "a" / "memory.max").write_text("1000\n")
+    (tmp_path / "a" / "memory.current").write_text("400\n")
+    (tmp_path / "a" / "memory.stat").write_text("anon 3\ninactive_file 100\n")
+    own.write_text("0::/a/b\n")
+    assert list(module._container_memory(tmp_path, own)) == [700]
+    old = tmp_path / "memory" / "c"
+    old.mkdir(parents=True)
+    (old / "memory.limit_in_bytes").write_text("2000")
+    (old / "memory.usage_in_bytes").write_text("500")
+    own.write_text("3:cpu,cpuacct:/c\n4:memory:/c\n")
+    assert list(module._container_memory(tmp_path, own)) == [1500]
+    assert list(module._container_memory(tmp_path, tmp_path / "none")) == []
+
+
+def test_fields_of_files(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("\nTotal: 7 kB\nOdd: x\n")
+    assert module._field(path, "Total:") == 7
+    assert module._field(path, "Odd:") is None
+    assert module._field(path, "None:") is None
+    assert module._field(tmp_path / "none", "Total:") is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_a_limit_on_the_process_counts():
+    code = (
+        "import resource; from corated.neighbors.plan import _field, available_memory, Path;"
+        "used = _field(Path('/proc/self/status'), 'VmSize:') * 1024;"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, resource.RLIM_INFINITY));"
+        "print(available_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) <= 50_000_000
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="reads /proc")
+def test_memory_of_this_machine():
+    assert 0 < available_memory() <= module._field(Path("/proc/meminfo"), "MemTotal:") * 1024
