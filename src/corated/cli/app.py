@@ -16,6 +16,7 @@ import click
 
 from corated import __version__
 from corated.cli.failures import FAILURE, INTERRUPTED, USAGE, explain, usage_text
+from corated.cli.interrupt import interrupts
 from corated.cli.state import State
 from corated.errors import CoratedNotice, ParameterError
 
@@ -74,13 +75,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit with its code; takes what click's ``main`` takes."""
         state = State()
-        with _streams(), _notices(state):
+        with _streams(), _notices(state), interrupts() as seen:
             try:
                 code = super().main(*args, **{**extra, "standalone_mode": False, "obj": state})
                 code = code if isinstance(code, int) else 0
@@ -89,10 +89,12 @@ class Commands(click.Group):
                 click.echo(usage_text(error), err=True)
                 code = USAGE
             except (KeyboardInterrupt, click.Abort):
-                click.echo("Stopped.", err=True)
                 code = INTERRUPTED
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told in a sentence
-                code = _failed(error, state)
+                # What comes of an interrupt inside another library may look like a failure of its own.
+                code = INTERRUPTED if seen.pressed else _failed(error, state)
+        if code == INTERRUPTED:
+            click.echo("Stopped.", err=True)
         sys.exit(code)
 
 

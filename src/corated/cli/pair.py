@@ -7,6 +7,7 @@ import click
 from corated.cli.options import SIDES, catalog_option, command, json_option, measure_option, min_common_option
 from corated.cli.reading import Reading, read_catalog, reads_ratings
 from corated.cli.show import say, show_json
+from corated.cli.words import on_command_line
 
 __all__ = ["pair_command"]
 
@@ -58,6 +59,6 @@ def pair_command(
     if as_json:
         show_json(result.to_dict())
         return
-    say(str(result))
+    say(on_command_line(str(result)))
     if result.n_common > _SHOWN:
         say(f"(--json shows all {result.n_common:,} in common)")

@@ -91,24 +91,20 @@ _model = as_record(
             "--preset",
             type=click.Choice(PRESETS),
             help="Named settings. best (the default): similar users' likes, filled up from what is popular. "
-            "notebook: the closest users by distance, and nothing else.",
+            "notebook: the closest users by distance, and nothing else. The options below change best.",
         ),
         click.option(
             "--by", type=click.Choice(SIDES), help="Go by similar users (the default) or similar items."
         ),
-        measure_option(None, help="How alike is measured; cosine by default."),
+        measure_option(None, help="How alike is measured."),
         click.option(
             "--k",
             type=Count("2n", example=40),
             metavar="N",
             help="Neighbors each; 2n is twice what -n asks for.",
         ),
-        click.option(
-            "--min-common", type=Count(example=3), metavar="N", help="Rated in common at least; 1 by default."
-        ),
-        click.option(
-            "--rule", type=click.Choice(RULES), help="How neighbors become a list; weighted_votes by default."
-        ),
+        click.option("--min-common", type=Count(example=3), metavar="N", help="Rated in common at least."),
+        click.option("--rule", type=click.Choice(RULES), help="How neighbors become a list."),
         click.option(
             "--like",
             type=Like(),
@@ -120,7 +116,7 @@ _model = as_record(
             "--min-support",
             type=Count(example=2),
             metavar="N",
-            help="Neighbors behind an item at least; 1 by default.",
+            help="Neighbors behind an item at least.",
         ),
         click.option("--no-fallback", is_flag=True, help="Only what neighbors give; lists may be shorter."),
     ),

@@ -43,7 +43,7 @@ class Heavy:
     title: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `check` found. ``str(report)`` is one screen; `to_dict` is for machines.
 
@@ -108,6 +108,9 @@ class Report:
         return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     def __str__(self) -> str:
+        return as_text(self)
+
+    def __repr__(self) -> str:
         return as_text(self)
 
     def _repr_html_(self) -> str:

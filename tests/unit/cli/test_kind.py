@@ -1,4 +1,4 @@
-"""What is wrong with data is told with file, row, what was got and what to do; what is only odd is a notice."""
+"""Data that are wrong are told with file, row, what was got and what to do; odd data are a notice."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +24,7 @@ HEADER = "user_id,item_id,rating\n"
         (HEADER + "1,a,3\nbob,b,4\n", ["--ids", "user=integer"], "line 3: bob,b,4", "", "ids"),
         (HEADER + "1.0,a,3\n123.5,b,4\n", [], "line 3: 123.5,b,4", "fraction", "--ids user=text"),
         (HEADER + f"1,{'x' * 600},3\n", [], "line 2", "600 bytes", "shorten the ids"),
-        (HEADER + "1,a,9\n2,a,4\n", ["--scale", "1:5"], "line 2: 1,a,9", "off the declared scale", "--on-bad drop"),
+        (HEADER + "1,a,9\n2,a,4\n", ["--scale", "1:5"], "line 2: 1,a,9", "off the declared", "--on-bad drop"),
     ],
 )  # fmt: skip
 def test_bad_data_exits_3_and_tells_all(run, tmp_path, text, args, row, got, step):
