@@ -44,9 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "ratings.npz"
         shape = save_sample(options.size, data)
-        rows = [
-            run_one(tool, threads, data, options.repeat) for threads in options.threads for tool in TOOLS
-        ]
+        rows = [run_one(tool, threads, data, options.repeat) for threads in options.threads for tool in TOOLS]
     report(rows, shape, options)
 
 
@@ -59,7 +57,12 @@ def save_sample(size: str, path: Path) -> dict[str, int]:
     items = ratings.by_user.indices
     np.savez(path, users=users, items=items, values=ratings.values)
     events = int((ratings.item_counts.astype(np.int64) ** 2).sum())
-    return {"users": ratings.n_users, "items": ratings.n_items, "ratings": ratings.n_ratings, "pair_events": events}
+    return {
+        "users": ratings.n_users,
+        "items": ratings.n_items,
+        "ratings": ratings.n_ratings,
+        "pair_events": events,
+    }
 
 
 def run_one(tool: str, threads: int, data: Path, repeat: int) -> dict[str, object]:
@@ -110,8 +113,15 @@ def report(rows: list[dict[str, object]], shape: dict[str, int], options: argpar
 
 def machine() -> dict[str, object]:
     """Tell the processor, the cores this process may use, and the memory."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    lines = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if Path("/proc/cpuinfo").exists()
+        else []
+    )
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"processor": model, "cores": cores, "memory_gib": round(memory, 1), "system": platform.platform()}
@@ -131,8 +141,12 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """Tell the commit, with a mark if the tree differs from it."""
     try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE)
-        dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True, cwd=HERE)
+        head = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"], capture_output=True, text=True, check=True, cwd=HERE
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

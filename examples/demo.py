@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 import corated as cr
+from corated.models.rules import default_like
 from corated.output import atomic_path
 
 
@@ -50,11 +51,10 @@ def demo(folder: Path, ratings_path: Path | None, catalog_path: Path | None) -> 
             with atomic_path(path) as temporary:
                 pq.write_table(table.to_arrow(), temporary)
 
-    print(
-        f"\n{len(answers):,} recommendations for {answers.users:,} users; {answers.short:,} users got fewer than 10."
-    )
+    print(f"\n{len(answers):,} recommendations for {answers.users:,} users;", end=" ")
+    print(f"{answers.short:,} users got fewer than 10.")
     print("By source: " + ", ".join(f"{name} {count:,}" for name, count in answers.by_source.items()))
-    show_some(ratings, catalog, model, answers)
+    show_some(ratings, model)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\nAll in {time.perf_counter() - began:.1f} s, {peak:,.0f} MB at most. The files:")
     for path in (neighbors_file, answers_file):
@@ -70,32 +70,35 @@ def make_sample(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def show_some(
-    ratings: cr.Ratings, catalog: cr.Catalog | None, model: cr.Recommender, answers: cr.Recommendations
-) -> None:
-    """Show the lists of three users, and whose likes stand behind the first item."""
+def show_some(ratings: cr.Ratings, model: cr.Recommender) -> None:
+    """Show the lists of three users, and who stands behind each first item."""
     counts = ratings.user_counts
     by_count = sorted(range(len(counts)), key=lambda code: (-counts[code], code))
-    chosen = [
-        ratings.users.id(by_count[at])
-        for at in (len(by_count) // 100, len(by_count) // 20, len(by_count) // 4)
-    ]
-    for user in chosen:
-        rows = model.recommend([user], n=3).to_pylist()
+    for share in (100, 20, 4):
+        user = ratings.users.id(by_count[len(by_count) // share])
         print(f"\nUser {user}, who rated {len(ratings.profile(user))}:")
-        for row in rows:
-            title = row.get("title") or row["item_id"]
-            print(f"  {row['rank']}. {title}  (score {row['score']:.3g}, {row['source']}: {why(row)})")
+        for row in model.recommend([user], n=3):
+            people = "1 person" if row["support"] == 1 else f"{row['support']} people"
+            who = "with similar taste" if row["source"] == "neighbors" else "in all"
+            print(f"  {row['rank']}. {row.get('title') or row['item_id']}  (liked by {people} {who})")
+            if row["rank"] == 1 and row["source"] == "neighbors":
+                show_supporters(ratings, user, row["item_id"])
 
 
-def why(row: dict[str, object]) -> str:
-    """Say in words what stands behind a row."""
-    people = "1 person" if row["support"] == 1 else f"{row['support']} people"
-    return (
-        f"liked by {people} with similar taste"
-        if row["source"] == "neighbors"
-        else f"liked by {people} in all"
-    )
+def show_supporters(ratings: cr.Ratings, user: int | str, item: int | str) -> None:
+    """Show the closest three of the neighbors whose likes put an item on the list."""
+    near = cr.neighbors(ratings, measure="jaccard", k=100, subjects=[user])
+    likes = default_like(ratings)
+    shown = 0
+    for row in near:
+        rating = ratings.profile(row["neighbor"]).get(item)
+        if rating is not None and rating >= likes and shown < 3:
+            print(
+                f"       user {row['neighbor']} gave it {rating:g}: {row['n_common']} items in common with",
+                end="",
+            )
+            print(f" user {user}, similarity {row['value']:.3f}")
+            shown += 1
 
 
 class step:  # noqa: N801 - reads as a statement

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from corated.models.knn import ItemKNN, UserKNN
     from corated.models.popularity import Popularity
     from corated.models.presets import preset
-    from corated.neighbors.all_pairs import all_pairs
-    from corated.neighbors.graph import Neighbors, neighbors
-    from corated.neighbors.pair import pair
-    from corated.neighbors.plan import plan
+    from corated.neighborhood.all_pairs import all_pairs
+    from corated.neighborhood.graph import Neighbors, neighbors
+    from corated.neighborhood.pair import pair
+    from corated.neighborhood.plan import plan
     from corated.ratings.catalog import Catalog, read_catalog
     from corated.ratings.fetch import fetch
     from corated.ratings.ratings import Ratings
@@ -66,18 +66,18 @@ _HOME = {
     "CoratedNotice": "corated.errors",
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
-    "Neighbors": "corated.neighbors.graph",
+    "Neighbors": "corated.neighborhood.graph",
     "Popularity": "corated.models.popularity",
     "Ratings": "corated.ratings.ratings",
     "Recommendations": "corated.models.base",
     "Recommender": "corated.models.base",
     "Scale": "corated.ratings.scale",
     "UserKNN": "corated.models.knn",
-    "all_pairs": "corated.neighbors.all_pairs",
+    "all_pairs": "corated.neighborhood.all_pairs",
     "fetch": "corated.ratings.fetch",
-    "neighbors": "corated.neighbors.graph",
-    "pair": "corated.neighbors.pair",
-    "plan": "corated.neighbors.plan",
+    "neighbors": "corated.neighborhood.graph",
+    "pair": "corated.neighborhood.pair",
+    "plan": "corated.neighborhood.plan",
     "preset": "corated.models.presets",
     "read_catalog": "corated.ratings.catalog",
     "read_ratings": "corated.ratings.read",
@@ -89,7 +89,6 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'corated' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
-    # `corated.neighbors` is also a package, which importing anything below it puts in the function's place.
     globals()[name] = value
     return value
 

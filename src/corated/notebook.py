@@ -25,9 +25,9 @@ import scipy.sparse as sp
 
 from corated.errors import MemoryLimitError, ParameterError
 from corated.models.knn import UserKNN
-from corated.neighbors.graph import neighbors
-from corated.neighbors.pair import pair
-from corated.neighbors.plan import available_memory
+from corated.neighborhood.graph import neighbors
+from corated.neighborhood.pair import pair
+from corated.neighborhood.plan import available_memory
 from corated.ratings.catalog import Catalog, read_catalog
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from corated.neighbors.graph import neighbors
+from corated.neighborhood.graph import neighbors
 
 WORKER = """
 import pickle, sys
-from corated.neighbors.graph import neighbors
+from corated.neighborhood.graph import neighbors
 while True:
     try:
         ratings, options = pickle.load(sys.stdin.buffer)

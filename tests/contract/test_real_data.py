@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from corated.neighbors.graph import neighbors
+from corated.neighborhood.graph import neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from corated.errors import OutputError
-from corated.neighbors.all_pairs import all_pairs
+from corated.neighborhood.all_pairs import all_pairs
 from corated.output import atomic_path
 from corated.ratings.ratings import Ratings
 
@@ -22,7 +22,7 @@ SETUP = """
 import sys, time
 import numpy as np
 from corated.errors import OutputError
-from corated.neighbors.all_pairs import all_pairs
+from corated.neighborhood.all_pairs import all_pairs
 from corated.output import atomic_path
 from corated.ratings.ratings import Ratings
 

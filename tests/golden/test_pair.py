@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from corated.neighbors.graph import neighbors
-from corated.neighbors.pair import pair
+from corated.neighborhood.graph import neighbors
+from corated.neighborhood.pair import pair
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 

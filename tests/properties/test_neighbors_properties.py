@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corated.errors import DataError
-from corated.neighbors import graph as graph_module
-from corated.neighbors.graph import neighbors
+from corated.neighborhood import graph as graph_module
+from corated.neighborhood.graph import neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES

@@ -74,7 +74,10 @@ class Model:
         changes = {name: getattr(self, name) for name in _NEIGHBOR_OPTIONS[1:]}
         changes = {name: value for name, value in changes.items() if value is not None}
         kind = cr.ItemKNN if self.by == "items" else cr.UserKNN
-        near = kind(**{**first.get_params(), **changes})
+        settings = first.get_params()
+        if kind is cr.ItemKNN:  # an item has few neighbors that one user likes
+            settings["min_support"] = 1
+        near = kind(**{**settings, **changes})
         if self.no_fallback:
             return near
         if self.like is not None:

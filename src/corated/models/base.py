@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from corated.errors import NotFittedError, ParameterError
 from corated.models.kernels import Lists
-from corated.neighbors.engine import check_count
-from corated.neighbors.run import resolve_threads
+from corated.neighborhood.engine import check_count
+from corated.neighborhood.run import resolve_threads
 from corated.progress import Cancel, Progress, ProgressOption, reporting
 from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id

@@ -13,9 +13,9 @@ from corated.models.base import Answer, Recommender, Run
 from corated.models.kernels import Links, Work, new_work, walk_closest, walk_sum
 from corated.models.lists import make_seen, new_lists, over_users
 from corated.models.rules import Like, check_like, check_rule, liked, weights
-from corated.neighbors.engine import Engine, Of, check_count
-from corated.neighbors.graph import Neighbors, graph_of
-from corated.neighbors.run import Flag
+from corated.neighborhood.engine import Engine, Of, check_count
+from corated.neighborhood.graph import Neighbors, graph_of
+from corated.neighborhood.run import Flag
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure, get_measure

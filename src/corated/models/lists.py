@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from corated.models.base import Answer, Run
 from corated.models.kernels import Lists, Seen
-from corated.neighbors.run import Flag, run_blocks
+from corated.neighborhood.run import Flag, run_blocks
 from corated.ratings.ratings import Ratings
 
 __all__ = ["make_seen", "new_lists", "over_users"]

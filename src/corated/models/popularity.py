@@ -9,7 +9,7 @@ from corated.models.base import Answer, Recommender, Run
 from corated.models.kernels import pick_ranked
 from corated.models.lists import make_seen, new_lists, over_users
 from corated.models.rules import Like, check_like, liked
-from corated.neighbors.run import Flag
+from corated.neighborhood.run import Flag
 from corated.ratings.ratings import Ratings
 
 __all__ = ["Popularity"]

@@ -73,12 +73,8 @@ def test_item_closest_goes_through_the_liked_items_best_rated_first(taste):
 
 def test_like_changes_who_votes(taste):
     def votes(like):
-        return dict(
-            (item, score)
-            for item, score, _ in listed(
-                cr.UserKNN(measure="euclidean", k=2, rule="votes", like=like).fit(taste).recommend(["ann"]), "ann"
-            )
-        )
+        model = cr.UserKNN(measure="euclidean", k=2, rule="votes", like=like).fit(taste)
+        return {item: score for item, score, _ in listed(model.recommend(["ann"]), "ann")}
 
     assert votes(9) == {"c": 1.0, "d": 1.0}
     assert votes(3) == {"d": 2.0, "c": 1.0, "e": 1.0, "f": 1.0}
@@ -91,7 +87,8 @@ def test_min_support_leaves_out_what_few_like(taste):
 
 
 def test_like_mean_survives_rounding():
-    ratings = table([("u", i, 0.1) for i in "abc"] + [("v", i, 0.1) for i in "abcd"], scale=(0.1, 0.7, 0.1))
+    rows = [("u", i, 0.1) for i in "abc"] + [("v", i, 0.1) for i in "abcd"]
+    ratings = table(rows, scale=(0.1, 0.7, 0.1))
     result = cr.UserKNN(measure="euclidean", rule="votes", like="mean").fit(ratings).recommend(["u"])
     assert [r["item_id"] for r in result] == ["d"]
 
@@ -180,8 +177,8 @@ def test_before_fit():
     [
         ({"k": 0}, "k=0"), ({"k": -1}, "k=-1"), ({"k": "ten"}, "k='ten'"), ({"k": True}, "k=True"),
         ({"min_common": 0}, "min_common=0"), ({"rule": "best"}, "closest, votes"),
-        ({"measure": "person"}, "pearson"), ({"like": "often"}, "like='often'"), ({"like": float("nan")}, "nan"),
-        ({"min_support": 0}, "min_support=0"),
+        ({"measure": "person"}, "pearson"), ({"like": "often"}, "like='often'"),
+        ({"like": float("nan")}, "nan"), ({"min_support": 0}, "min_support=0"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_used(taste, settings_, word):
@@ -220,7 +217,8 @@ def test_every_preset_fits_and_clones(taste):
 
 
 def test_notebook_preset_takes_twice_n_neighbors():
-    rows = [("me", "x", 5)] + [(f"n{v}", "x", 5 + (v > 3)) for v in range(8)] + [(f"n{v}", f"i{v}", 9) for v in range(8)]
+    rows = [("me", "x", 5), *((f"n{v}", "x", 5 + (v > 3)) for v in range(8))]
+    rows += [(f"n{v}", f"i{v}", 9) for v in range(8)]
     result = cr.preset("notebook").fit(table(rows)).recommend(["me"], n=2)
     assert [r["item_id"] for r in result] == ["i0", "i1"]
     everyone = cr.preset("notebook").fit(table(rows)).recommend(n=2)
@@ -230,11 +228,11 @@ def test_notebook_preset_takes_twice_n_neighbors():
 @st.composite
 def small_ratings(draw):
     n_users, n_items = draw(st.integers(1, 7)), draw(st.integers(1, 7))
-    cells = draw(
-        st.sets(st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1)), min_size=1, max_size=30)
-    )
+    cell = st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1))
+    cells = draw(st.sets(cell, min_size=1, max_size=30))
     return cr.Ratings.from_arrays(
-        *zip(*[(u, f"{i:03}", draw(st.integers(1, 5))) for u, i in sorted(cells)], strict=True), scale=(1, 5, 1)
+        *zip(*[(u, f"{i:03}", draw(st.integers(1, 5))) for u, i in sorted(cells)], strict=True),
+        scale=(1, 5, 1),
     )
 
 
@@ -256,7 +254,9 @@ def test_user_based_lists_equal_the_oracle(ratings, rule, measure, k, n, threads
         assert got == [(row.item, row.score, row.support) for row in expected]
 
 
-@given(small_ratings(), st.sampled_from([cr.UserKNN, cr.ItemKNN]), st.sampled_from(["closest", "weighted_votes"]))
+@given(
+    small_ratings(), st.sampled_from([cr.UserKNN, cr.ItemKNN]), st.sampled_from(["closest", "weighted_votes"])
+)
 @settings(max_examples=60, deadline=None)
 def test_lists_obey_the_rules(ratings, kind, rule):
     model = cr.Fallback(models=[kind(k=3, rule=rule), cr.Popularity()]).fit(ratings)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from corated.neighbors import graph as graph_module
-from corated.neighbors.engine import Engine
-from corated.neighbors.graph import find, neighbors
+from corated.neighborhood import graph as graph_module
+from corated.neighborhood.engine import Engine
+from corated.neighborhood.graph import find, neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES

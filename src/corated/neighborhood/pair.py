@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corated.neighbors.engine import Of, check_count, check_of, integers_of
+from corated.neighborhood.engine import Of, check_count, check_of, integers_of
 from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id, IdMap, quote_id
 from corated.ratings.ratings import Ratings

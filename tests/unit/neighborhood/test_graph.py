@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from corated.errors import Cancelled, DataError, IdTypeError, ParameterError, UnknownIdError
-from corated.neighbors import graph as graph_module
-from corated.neighbors.graph import Neighbors, neighbors
+from corated.neighborhood import graph as graph_module
+from corated.neighborhood.graph import Neighbors, neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import get_measure
 

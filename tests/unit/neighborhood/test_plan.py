@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from corated.errors import DataError, ParameterError
-from corated.neighbors import graph as graph_module
-from corated.neighbors import plan as module
-from corated.neighbors.all_pairs import all_pairs
-from corated.neighbors.engine import Engine
-from corated.neighbors.graph import neighbors
-from corated.neighbors.plan import available_memory, plan
+from corated.neighborhood import graph as graph_module
+from corated.neighborhood import plan as module
+from corated.neighborhood.all_pairs import all_pairs
+from corated.neighborhood.engine import Engine
+from corated.neighborhood.graph import neighbors
+from corated.neighborhood.plan import available_memory, plan
 from corated.ratings.ratings import Ratings
 from corated.ratings.sample import sample
 from corated.similarity import reference
@@ -255,7 +255,7 @@ def test_fields_of_files(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_a_limit_on_the_process_counts():
     code = (
-        "import resource; from corated.neighbors.plan import _field, available_memory, Path;"
+        "import resource; from corated.neighborhood.plan import _field, available_memory, Path;"
         "used = _field(Path('/proc/self/status'), 'VmSize:') * 1024;"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, resource.RLIM_INFINITY));"
         "print(available_memory())"

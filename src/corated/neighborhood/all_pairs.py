@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corated.neighbors.engine import Engine, Of, check_of
-from corated.neighbors.run import Flag, resolve_threads, run_blocks
+from corated.neighborhood.engine import Engine, Of, check_of
+from corated.neighborhood.run import Flag, resolve_threads, run_blocks
 from corated.output import atomic_path
 from corated.progress import Cancel, Progress, ProgressOption, reporting
 from corated.ratings.ratings import Ratings

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from corated.errors import DataError, IdTypeError, ParameterError, UnknownIdError
-from corated.neighbors.graph import neighbors
-from corated.neighbors.pair import pair
+from corated.neighborhood.graph import neighbors
+from corated.neighborhood.pair import pair
 from corated.ratings.catalog import read_catalog
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference

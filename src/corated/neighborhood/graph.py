@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corated.errors import ParameterError
-from corated.neighbors.engine import Engine, Of, check_count, check_of
-from corated.neighbors.run import Flag, resolve_threads, run_blocks
+from corated.neighborhood.engine import Engine, Of, check_count, check_of
+from corated.neighborhood.run import Flag, resolve_threads, run_blocks
 from corated.progress import Cancel, Progress, ProgressOption, reporting
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings

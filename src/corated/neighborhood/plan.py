@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corated.neighbors.engine import Engine, Of, check_count, check_of
-from corated.neighbors.graph import block_target, candidate_bound
-from corated.neighbors.run import resolve_threads
+from corated.neighborhood.engine import Engine, Of, check_count, check_of
+from corated.neighborhood.graph import block_target, candidate_bound
+from corated.neighborhood.run import resolve_threads
 from corated.ratings.ratings import Ratings
 from corated.similarity.kernels import new_scratch
 from corated.similarity.measures import Measure

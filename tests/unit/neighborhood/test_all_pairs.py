@@ -11,8 +11,8 @@ import pytest
 import scipy.sparse
 
 from corated.errors import Cancelled, OutputError, ParameterError
-from corated.neighbors import all_pairs as module
-from corated.neighbors.all_pairs import all_pairs
+from corated.neighborhood import all_pairs as module
+from corated.neighborhood.all_pairs import all_pairs
 from corated.ratings.ratings import Ratings
 from corated.ratings.read import read_ratings
 from corated.similarity import reference

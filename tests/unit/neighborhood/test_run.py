@@ -10,7 +10,7 @@ import time
 import pytest
 
 from corated.errors import Cancelled, ParameterError
-from corated.neighbors.run import resolve_threads, run_blocks
+from corated.neighborhood.run import resolve_threads, run_blocks
 
 LONG = 30  # seconds after which a test gives up; nothing here is meant to take one
 
@@ -155,7 +155,7 @@ def test_threads():
 
 LARGE_RUN = """
 import numpy as np, pyarrow as pa
-from corated.neighbors.graph import neighbors
+from corated.neighborhood.graph import neighbors
 from corated.ratings.ids import IdMap
 from corated.ratings.ratings import Csr, Ratings
 from corated.ratings.scale import Scale
