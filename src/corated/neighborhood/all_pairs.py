@@ -129,14 +129,25 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
     schema = _schema(engine)
     # Compiled here, where Ctrl-C can interrupt it, and not in a worker thread.
     flag, nobody = np.zeros(1, dtype=np.uint8), np.zeros(0, dtype=np.int64)
-    emit_block(profiles, engine.layouts[0], task, nobody, new_scratch(1, engine.words), new_pairs(0), flag)
+    emit_block(
+        profiles,
+        engine.layouts[0],
+        task,
+        engine.popular,
+        nobody,
+        new_scratch(1, engine.words),
+        new_pairs(0),
+        flag,
+    )
 
     def make_state() -> _Worker:
         return _Worker(new_scratch(engine.n, engine.words), new_pairs(most))
 
     def work(worker: _Worker, block: tuple[int, Layout, Int64s], flag: Flag) -> None:
         number, layout, labels = block
-        count = int(emit_block(profiles, layout, task, labels, worker.scratch, worker.pairs, flag))
+        count = int(
+            emit_block(profiles, layout, task, engine.popular, labels, worker.scratch, worker.pairs, flag)
+        )
         if flag[0] == 0:
             sink.put(number, _batch(worker.pairs, count, names, engine, schema), flag)
 

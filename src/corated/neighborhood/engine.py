@@ -12,9 +12,9 @@ import numpy.typing as npt
 from corated.errors import DataError, ParameterError
 from corated.ratings.ids import IdMap
 from corated.ratings.ratings import Ratings
-from corated.similarity.kernels import Task
+from corated.similarity.kernels import MAX_DEFERRED, Task
 from corated.similarity.measures import Measure, get_measure
-from corated.similarity.profiles import Profiles, arrange
+from corated.similarity.profiles import MISSING, Popular, Profiles, arrange, popular
 from corated.similarity.statistics import Layout, plan_layouts
 
 __all__ = ["Engine", "Of", "check_count", "check_of", "integers_of"]
@@ -52,6 +52,7 @@ class Engine:
     ids : the ids of the subjects, by code; code == rank
     profiles : the subjects relabeled by ascending number of ratings
     layouts : how sums are packed, by ascending capacity
+    popular, deferred : see `corated.similarity.kernels.Task`
     """
 
     measure: Measure
@@ -61,6 +62,8 @@ class Engine:
     side: npt.NDArray[np.float64]
     step: float
     min_common: int
+    popular: Popular
+    deferred: int
 
     @classmethod
     def build(cls, ratings: Ratings, *, of: str, measure: str | Measure, min_common: int) -> Engine:
@@ -76,6 +79,7 @@ class Engine:
         profiles = _profiles(ratings, of)
         counts = np.diff(profiles.indptr)
         largest = int(counts.max(initial=1))
+        can_defer = 2 <= min_common <= MAX_DEFERRED + 1 and len(integers) <= MISSING
         return cls(
             measure=measure,
             ids=ratings.users if of == "users" else ratings.items,
@@ -84,6 +88,8 @@ class Engine:
             side=_side(measure, profiles, integers),
             step=ratings.scale.step if ratings.scale is not None else 1.0,
             min_common=min_common,
+            popular=_popular(ratings, of, profiles) if can_defer else _nothing(profiles),
+            deferred=min_common - 1 if can_defer else 0,
         )
 
     @property
@@ -108,6 +114,7 @@ class Engine:
             self.side,
             ends[:-1],
             ends[1:],
+            self.deferred,
         )
 
     def events(self, *, both: bool) -> Int64s:
@@ -176,6 +183,15 @@ def _profiles(ratings: Ratings, of: Of) -> Profiles:
         return arrange(by_item.indptr, by_item.indices, codes[by_item.order], ratings.n_users, levels)
 
     return ratings.derived(("profiles", of), make)
+
+
+def _popular(ratings: Ratings, of: Of, profiles: Profiles) -> Popular:
+    """Spread out the objects with the most raters; kept with the ratings, as the profiles are."""
+    return ratings.derived(("popular", of), lambda: popular(profiles))
+
+
+def _nothing(profiles: Profiles) -> Popular:
+    return popular(profiles, limit=0)
 
 
 def _side(measure: Measure, profiles: Profiles, integers: Int64s) -> npt.NDArray[np.float64]:

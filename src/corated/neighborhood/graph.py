@@ -192,7 +192,9 @@ def find(
 
     def work(worker: _Worker, block: tuple[Layout, Int64s, int], flag: Flag) -> None:
         layout, labels, first = block
-        select_block(profiles, layout, task, labels, first, worker.scratch, worker.best, k, flag)
+        select_block(
+            profiles, layout, task, engine.popular, labels, first, worker.scratch, worker.best, k, flag
+        )
 
     _compile(profiles, engine, k)
     workers = run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
@@ -223,7 +225,18 @@ def _compile(profiles: Profiles, engine: Engine, k: int) -> None:
     nobody, nothing = np.zeros(0, dtype=np.int64), new_topk(k, np.zeros(1, dtype=np.int64))
     scratch = new_scratch(1, engine.words)
     flag = np.zeros(1, dtype=np.uint8)
-    select_block(profiles, engine.layouts[0], engine.task(both=True), nobody, 0, scratch, nothing, k, flag)
+    select_block(
+        profiles,
+        engine.layouts[0],
+        engine.task(both=True),
+        engine.popular,
+        nobody,
+        0,
+        scratch,
+        nothing,
+        k,
+        flag,
+    )
     settle(nothing, k, 0, 0)
     absorb(nothing, nothing, k, 0, 0)
 

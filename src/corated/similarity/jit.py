@@ -62,7 +62,7 @@ def kernel(function: F) -> F:
     if folder is not None:
         with _lock:  # Numba reads the folder from its global settings, at this moment only
             before = config.CACHE_DIR
-            config.CACHE_DIR = before or str(folder)
+            config.CACHE_DIR = str(Path(before) / folder.name if before else folder)
             try:
                 return _compiled(function, cache=True)
             except RuntimeError:

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.similarity import measures
-from corated.similarity.jit import kernel
-from corated.similarity.profiles import Profiles
+from corated.similarity.jit import inlined, kernel
+from corated.similarity.profiles import MISSING, Popular, Profiles
 from corated.similarity.statistics import Layout
 from corated.similarity.topk import TopK, offer_row, offer_rows
 
@@ -32,6 +32,8 @@ Unsigned = np.uint64
 
 __all__ = ["Pairs", "Scratch", "Task", "emit_block", "new_pairs", "new_scratch", "select_block"]
 
+MAX_DEFERRED = 16
+"""The most lists that a query can put off; see `_accumulate`."""
 CHUNK = 1024
 """Pairs finalized together: their sums and values stay in the first-level cache."""
 
@@ -62,6 +64,7 @@ class Task(NamedTuple):
         otherwise a query meets every candidate and only the query is served
     side : float64 (n,) by label: squared norms or counts of whole profiles, or unused
     low, high : int64 (objects,), the range of each column of raters that holds the candidates
+    deferred : how many of a query's longest lists are put off: 0, or ``min_common - 1``; see `_accumulate`
     """
 
     measure: int
@@ -72,6 +75,7 @@ class Task(NamedTuple):
     side: Floats
     low: Ints
     high: Ints
+    deferred: int
 
 
 class Scratch(NamedTuple):
@@ -79,12 +83,17 @@ class Scratch(NamedTuple):
 
     acc : int64 (n * words,), the packed sums of each candidate
     touched : uint32 (n + 1,), candidates met by the current query, in order of meeting
+    late, longest : int64 (MAX_DEFERRED,), the entries put off, and the lengths of their lists
+    row : int64 (256 * 3,), a row of the table with zeros for `MISSING`
     who : uint32 (CHUNK,); n : int64 (CHUNK,); words : int64 (3, CHUNK); sums : int64 (8, CHUNK)
     key : float64 (CHUNK,)
     """
 
     acc: Ints
     touched: Labels
+    late: Ints
+    longest: Ints
+    row: Ints
     who: Labels
     words: Ints
     sums: Ints
@@ -105,6 +114,9 @@ def new_scratch(n: int, words: int) -> Scratch:
     return Scratch(
         np.zeros(n * words, dtype=np.int64),
         np.empty(n + 1, dtype=np.uint32),
+        np.zeros(MAX_DEFERRED, dtype=np.int64),
+        np.zeros(MAX_DEFERRED, dtype=np.int64),
+        np.zeros((MISSING + 1) * 3, dtype=np.int64),
         np.empty(CHUNK, dtype=np.uint32),
         np.empty((3, CHUNK), dtype=np.int64),
         np.empty((8, CHUNK), dtype=np.int64),
@@ -198,18 +210,99 @@ def _add3(
 
 
 @kernel
-def _accumulate(profiles: Profiles, layout: Layout, task: Task, u: int, scratch: Scratch) -> Unsigned:
-    """Add up the sums of query u with every candidate in range; returns how many were touched."""
+def _first_rater(profiles: Profiles, task: Task, entry: int) -> int:
+    """Return where the candidates begin among the raters of an entry's object."""
+    start = task.low[profiles.objects[entry]]
+    return int(max(start, profiles.after[entry]) if task.both else start)
+
+
+@kernel
+def _cut(profiles: Profiles, task: Task, u: int, longest: Ints) -> tuple[int, int]:
+    """Find the lists to put off: those longer than the cut, and so many as long as the cut."""
+    last = task.deferred - 1
+    longest[: last + 1] = -1
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        length = task.high[profiles.objects[entry]] - _first_rater(profiles, task, entry)
+        if length > longest[last]:
+            place = last
+            while place > 0 and longest[place - 1] < length:
+                longest[place] = longest[place - 1]
+                place -= 1
+            longest[place] = length
+    cut = longest[last]
+    spare = 0
+    for place in range(last + 1):
+        spare += int(longest[place] == cut)
+    return cut, spare
+
+
+@inlined
+def _add_words(acc: Ints, v: Unsigned, row: Ints, code: Unsigned, words: int) -> None:
+    """Add a row's terms of one code to one candidate."""
+    if words == 1:
+        acc[v] += row[code]
+    else:
+        for word in range(np.uint64(words)):
+            acc[v * np.uint64(words) + word] += row[code * np.uint64(words) + word]
+
+
+@kernel
+def _add_known(
+    profiles: Profiles,
+    layout: Layout,
+    task: Task,
+    popular: Popular,
+    entry: int,
+    scratch: Scratch,
+    met: Unsigned,
+) -> None:
+    """Add an entry's terms for those candidates only that have been met."""
+    acc, touched, words = scratch.acc, scratch.touched, layout.words
+    column, row = profiles.objects[entry], layout.table[profiles.codes[entry]]
+    first, last = np.uint64(_first_rater(profiles, task, entry)), np.uint64(task.high[column])
+    slot = popular.slot[column]
+    if slot >= 0 and met < np.uint64(2) * (last - first):
+        padded, codes, base = scratch.row, popular.codes, np.uint64(slot * popular.n)
+        padded[: len(row)] = row
+        padded[MISSING * words : (MISSING + 1) * words] = 0
+        for j in range(met):
+            v = np.uint64(touched[j])
+            _add_words(acc, v, padded, np.uint64(codes[base + v]), words)
+        return
+    raters, shift = profiles.raters, np.uint64(profiles.shift)
+    low_bits = np.uint64((1 << profiles.shift) - 1)
+    for p in range(first, last):
+        v = np.uint64(raters[p] >> shift)
+        if acc[v * np.uint64(words)] != 0:
+            _add_words(acc, v, row, np.uint64(raters[p] & low_bits), words)
+
+
+@kernel
+def _accumulate(
+    profiles: Profiles, layout: Layout, task: Task, popular: Popular, u: int, scratch: Scratch
+) -> Unsigned:
+    """Add up the sums of query u with every candidate in range; returns how many were met.
+
+    Whoever is to share m objects with the query shares at least one that is not among any m − 1 of them.
+    So the m − 1 longest lists of raters are put off: they bring in nobody new, and only add to those who
+    have been met. (Prefix filtering: Chaudhuri, Ganti and Kaushik, ICDE 2006.)
+    """
     raters = profiles.raters
     shift = np.uint64(profiles.shift)
     low_bits = np.uint64((1 << profiles.shift) - 1)
     met = np.uint64(0)
+    cut, spare = 0, 0
+    if task.deferred > 0:
+        cut, spare = _cut(profiles, task, u, scratch.longest)
+    late = 0
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
-        column = profiles.objects[entry]
-        start = task.low[column]
-        if task.both:
-            start = max(start, profiles.after[entry])
-        first, last = np.uint64(start), np.uint64(task.high[column])
+        start, stop = _first_rater(profiles, task, entry), task.high[profiles.objects[entry]]
+        if task.deferred > 0 and (stop - start > cut or (stop - start == cut and spare > 0)):
+            spare -= int(stop - start == cut)
+            scratch.late[late] = entry
+            late += 1
+            continue
+        first, last = np.uint64(start), np.uint64(stop)
         row = layout.table[profiles.codes[entry]]
         if layout.words == 1:
             met = _add1(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
@@ -217,6 +310,8 @@ def _accumulate(profiles: Profiles, layout: Layout, task: Task, u: int, scratch:
             met = _add2(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
         else:
             met = _add3(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
+    for index in range(late):
+        _add_known(profiles, layout, task, popular, scratch.late[index], scratch, met)
     return met
 
 
@@ -314,6 +409,7 @@ def select_block(
     profiles: Profiles,
     layout: Layout,
     task: Task,
+    popular: Popular,
     queries: Ints,
     first_row: int,
     scratch: Scratch,
@@ -323,6 +419,7 @@ def select_block(
 ) -> int:
     """Find the best k of each query, and of each candidate if both sides are served.
 
+    popular : where candidates are looked up; not used unless lists are put off
     queries : int64, labels whose profile is within the layout's capacity
     first_row : the row of ``best`` that belongs to the first query; with ``task.both`` a query's own
         row is its label, and this is not used
@@ -335,7 +432,7 @@ def select_block(
         if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
             continue
         row = u if task.both else first_row + index
-        met = _accumulate(profiles, layout, task, u, scratch)
+        met = _accumulate(profiles, layout, task, popular, u, scratch)
         at = np.uint64(0)
         while at < met:
             kept, at = _collect(layout, task, u, scratch, at, met)
@@ -350,6 +447,7 @@ def emit_block(
     profiles: Profiles,
     layout: Layout,
     task: Task,
+    popular: Popular,
     queries: Ints,
     scratch: Scratch,
     pairs: Pairs,
@@ -366,7 +464,7 @@ def emit_block(
         u = queries[index]
         if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
             continue
-        met = _accumulate(profiles, layout, task, u, scratch)
+        met = _accumulate(profiles, layout, task, popular, u, scratch)
         at = np.uint64(0)
         while at < met:
             kept, at = _collect(layout, task, u, scratch, at, met)

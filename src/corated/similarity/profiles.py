@@ -15,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-__all__ = ["Profiles", "arrange"]
+__all__ = ["MISSING", "Popular", "Profiles", "arrange", "popular"]
+
+MISSING = 255
+"""Stands for "not rated" in `Popular.codes`; scales with 256 levels have no room for it."""
+_POPULAR_BYTES = 24 << 20
 
 
 class Profiles(NamedTuple):
@@ -89,3 +93,32 @@ def arrange(
         label,
         shift,
     )
+
+
+class Popular(NamedTuple):
+    """Rating codes of the objects with the most raters, one byte for each subject.
+
+    slot : int64 (objects,), the row of an object, or -1 where it has none
+    codes : uint8 (rows * n,), row r from ``r * n`` by label; `MISSING` where not rated
+    n : the number of subjects
+    """
+
+    slot: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.uint8]
+    n: int
+
+
+def popular(profiles: Profiles, limit: int = _POPULAR_BYTES) -> Popular:
+    """Spread out the objects with the most raters, as many as fit in ``limit`` bytes."""
+    n, counts = len(profiles.rank), np.diff(profiles.rater_ptr)
+    # Below a few raters, walking them is as quick as looking candidates up.
+    most = min(limit // max(n, 1), int((counts >= 64).sum()))
+    slot = np.full(len(counts), -1, dtype=np.int64)
+    chosen = np.argsort(-counts, kind="stable")[:most]
+    slot[chosen] = np.arange(most)
+    codes = np.full(most * n, MISSING, dtype=np.uint8)
+    low_bits = (1 << profiles.shift) - 1
+    for row, column in enumerate(chosen):
+        raters = profiles.raters[profiles.rater_ptr[column] : profiles.rater_ptr[column + 1]]
+        codes[row * n + (raters >> profiles.shift).astype(np.int64)] = raters & low_bits
+    return Popular(slot, codes, n)

@@ -399,7 +399,7 @@ def recommend(
     neighbors : best first, as `neighbors` gives them for this user and this measure
     rule : ``closest``: each neighbor in turn gives the items it likes, best rated first, then by id, each
         item once, without a score; ``votes``: how many neighbors like it; ``weighted_votes``: the sum of
-        those neighbors' values, of ``1 / (1 + d)`` for a distance, added up from the closest on
+        those neighbors' values, of ``1 / (1 + d)`` for a distance, added up by ascending id
     like : the least rating that is a like; by default `default_like`
 
     Order: larger score, then more support, then the smaller id. Raises `ParameterError`, `UnknownIdError`,
@@ -418,7 +418,7 @@ def recommend(
     ]
     support: dict[Id, int] = {}
     score: dict[Id, float] = {}
-    for neighbor, items in liked:
+    for neighbor, items in sorted(liked, key=lambda pair: pair[0].neighbor):
         weight = 1.0
         if rule == "weighted_votes":
             weight = 1.0 / (1.0 + neighbor.value) if is_distance(measure) else neighbor.value

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from corated.errors import ParameterError
 from corated.similarity.measures import MEASURES
-from corated.similarity.statistics import MAX_WORDS, WORD_BITS, plan_layouts
+from corated.similarity.statistics import MAX_WORDS, plan_layouts
 
+WORD_BITS = 63  # all of an int64 but its sign
 TERMS = {
     "n": lambda x, y: 1,
     "sx": lambda x, y: x,
