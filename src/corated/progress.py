@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from corated.errors import ParameterError
 
-__all__ = ["Cancel", "Progress", "ProgressOption", "reporting"]
+__all__ = ["Cancel", "Progress", "ProgressOption", "check_cancel", "reporting", "silent"]
 
 Progress = Callable[[int, int], object]
 ProgressOption = bool | Progress | None
@@ -23,7 +23,7 @@ Cancel = threading.Event | None
 def reporting(progress: ProgressOption, what: str) -> Iterator[Progress]:
     """Turn a ``progress=`` argument into a callable; with ``True``, show a bar while inside."""
     if progress is None or progress is False:
-        yield _silent
+        yield silent
     elif progress is True:
         with _bar(what) as show:
             yield show
@@ -37,8 +37,17 @@ def reporting(progress: ProgressOption, what: str) -> Iterator[Progress]:
         )
 
 
-def _silent(done: int, total: int) -> None:
-    pass
+def silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def check_cancel(cancel: Cancel) -> Cancel:
+    """Return a ``cancel=`` argument; raises `ParameterError` for what is no event."""
+    if cancel is None or hasattr(cancel, "is_set"):
+        return cancel
+    raise ParameterError(
+        f"cancel={cancel!r} is no event.", expected="a threading.Event", hint="pass threading.Event()"
+    )
 
 
 @contextmanager

@@ -7,29 +7,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corated.errors import NotFittedError, ParameterError
+from corated.errors import IdTypeError, MemoryLimitError, NotFittedError, ParameterError
 from corated.models.kernels import Lists
-from corated.neighborhood.engine import check_count
+from corated.neighborhood.engine import check_count, check_ratings, codes_of
+from corated.neighborhood.memory import available_memory
 from corated.neighborhood.run import resolve_threads
-from corated.progress import Cancel, Progress, ProgressOption, reporting
+from corated.progress import Cancel, Progress, ProgressOption, check_cancel, reporting, silent
 from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
 from corated.tables import Table
 
-__all__ = ["Answer", "Recommendations", "Recommender", "Run"]
+__all__ = ["Answer", "Fitted", "Recommendations", "Recommender", "Run"]
 
 Int64s = npt.NDArray[np.int64]
 
-BLOCK = 1 << 17
-"""Users answered together by `Recommender.recommend_blocks`."""
+_BLOCK_USERS = 1 << 17
+_BLOCK_PLACES = 1 << 21
+"""Users, and places in their lists, that `Recommender.recommend_blocks` answers together by default."""
+_BYTES_PER_PLACE = 25
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,28 @@ class Run:
     threads: int
     progress: Progress
     cancel: Cancel
+
+    def quietly(self) -> Run:
+        """Return the same without progress, for a part of the work."""
+        return Run(self.threads, silent, self.cancel)
+
+
+class Fitted(Protocol):
+    """What ``fit`` makes: all that answering needs, with the parameters as they were; never changed."""
+
+    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
+        """Rank up to n items for user codes, less what they rated and what ``taken`` lists for them.
+
+        The answer has n places a user, or as many as there are items, if that is less.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Fit:
+    ratings: Ratings
+    titles: pa.Array | None
+    part: Fitted
 
 
 @dataclass(frozen=True)
@@ -68,13 +93,8 @@ class Recommendations(Table):
     users : how many users were asked for; short : how many of them got fewer than n
     """
 
-    def __init__(self, ratings: Ratings, catalog: Catalog | None, users: Int64s, answer: Answer) -> None:
-        self._ratings, self._catalog, self._users, self._answer = ratings, catalog, users, answer
-
-    @property
-    def n(self) -> int:
-        """How many items were asked for each user."""
-        return self._answer.n
+    def __init__(self, fit: _Fit, users: Int64s, n: int, answer: Answer) -> None:
+        self._fit, self._users, self.n, self._answer = fit, users, n, answer
 
     @property
     def users(self) -> int:
@@ -96,25 +116,24 @@ class Recommendations(Table):
     @cached_property
     def _places(self) -> Int64s:
         """Where the rows stand among the places of the lists."""
-        taken = np.arange(self.n)[None, :] < self._answer.lists.size[:, None]
+        taken = np.arange(self._answer.n)[None, :] < self._answer.lists.size[:, None]
         return np.flatnonzero(taken)
 
     @cached_property
     def _table(self) -> pa.Table:
-        answer, places = self._answer, self._places
+        answer, places, ratings = self._answer, self._places, self._fit.ratings
         items, source = answer.lists.item[places], answer.source[places]
         scores = pa.array(answer.lists.score[places], mask=~np.array(answer.scored)[source])
         columns = {
-            "user_id": self._ratings.users.take(self._users[places // max(self.n, 1)]),
-            "item_id": self._ratings.items.take(items),
-            "rank": pa.array((places % max(self.n, 1) + 1).astype(np.int32)),
+            "user_id": ratings.users.take(self._users[places // answer.n]),
+            "item_id": ratings.items.take(items),
+            "rank": pa.array((places % answer.n + 1).astype(np.int32)),
             "score": scores,
             "support": pa.array(answer.lists.support[places]),
             "source": pa.DictionaryArray.from_arrays(pa.array(source.astype(np.int8)), list(answer.sources)),
         }
-        if self._catalog is not None:
-            titles = self._catalog.aligned(self._ratings.items)
-            columns["title"] = pc.take(titles, pa.array(items))
+        if self._fit.titles is not None:
+            columns["title"] = pc.take(self._fit.titles, pa.array(items))
         return pa.table(columns)
 
 
@@ -125,8 +144,7 @@ class Recommender(ABC):
     ``fit`` returns self; a fitted model is safe to use from any number of threads.
     """
 
-    _ratings: Ratings | None = None
-    _catalog: Catalog | None = None
+    _fit: _Fit | None = None
 
     @classmethod
     def _parameters(cls) -> list[str]:
@@ -171,21 +189,30 @@ class Recommender(ABC):
         """Learn from ratings; returns self. A catalog adds titles to answers.
 
         Raises `ParameterError` for parameters that cannot be used, `DataError` for ratings that the model
-        cannot work on, and `Cancelled`.
+        cannot work on, `IdTypeError` for a catalog with ids of another type, and `Cancelled`; then a model
+        that was fitted before is as it was.
         """
+        titles = _titles(check_ratings(ratings), catalog)
         with reporting(progress, f"fit {type(self).__name__}") as report:
-            self._fit(ratings, Run(resolve_threads(threads), report, cancel))
-        self._ratings, self._catalog = ratings, catalog
+            part = self.learn(ratings, Run(resolve_threads(threads), report, check_cancel(cancel)))
+        self._fit = _Fit(ratings, titles, part)
         return self
+
+    @abstractmethod
+    def learn(self, ratings: Ratings, run: Run) -> Fitted:
+        """Check the parameters, learn from ratings, and return what answers; changes nothing."""
 
     @property
     def ratings(self) -> Ratings:
         """The ratings the model was fitted to; raises `NotFittedError` before ``fit``."""
-        if self._ratings is None:
+        return self._fitted().ratings
+
+    def _fitted(self) -> _Fit:
+        if self._fit is None:
             raise NotFittedError(
                 f"This {type(self).__name__} has not been fitted.", hint="call fit(ratings) first"
             )
-        return self._ratings
+        return self._fit
 
     def recommend(
         self,
@@ -198,16 +225,18 @@ class Recommender(ABC):
     ) -> Recommendations:
         """Recommend up to n items that each user has not rated.
 
-        users : ids, answered in this order; None for everyone, in id order
+        users : ids, answered in this order, or one id; None for everyone, in id order
         n : items each; fewer where there are fewer candidates, never padding
 
-        Raises `UnknownIdError` for a user that is not in the data, `ParameterError`, or `Cancelled`.
+        Raises `UnknownIdError` for a user that is not in the data, `ParameterError`, `MemoryLimitError` where
+        the lists would not fit, or `Cancelled`.
         """
-        n = check_count("n", n)
-        codes = self._user_codes(users)
+        fit, n = self._fitted(), check_count("n", n)
+        codes = codes_of(fit.ratings.users, users)
+        _check_memory(len(codes), min(n, fit.ratings.n_items))
         with reporting(progress, "recommend") as report:
-            answer = self.answer(codes, n, None, Run(resolve_threads(threads), report, cancel))
-        return Recommendations(self.ratings, self._catalog, codes, answer)
+            run = Run(resolve_threads(threads), report, check_cancel(cancel))
+            return Recommendations(fit, codes, n, fit.part.answer(codes, n, None, run))
 
     def recommend_blocks(
         self,
@@ -217,38 +246,61 @@ class Recommender(ABC):
         threads: int | None = None,
         progress: ProgressOption = None,
         cancel: Cancel = None,
-        block: int = BLOCK,
+        block: int | None = None,
     ) -> Iterator[Recommendations]:
-        """Recommend as `recommend` does, ``block`` users at a time, so that memory stays bounded."""
-        n = check_count("n", n)
-        block = check_count("block", block)
-        codes = self._user_codes(users)
-        with reporting(progress, "recommend") as report:
-            for start in range(0, len(codes), block):
-                part = codes[start : start + block]
+        """Recommend as `recommend` does, ``block`` users at a time, so that memory stays bounded.
 
-                def shown(done: int, total: int, start: int = start, size: int = len(part)) -> None:
-                    report(start + done * size // max(total, 1), len(codes))
+        block : users at a time; None for as many as make about two million rows
+        """
+        fit, n = self._fitted(), check_count("n", n)
+        places = min(n, fit.ratings.n_items)
+        block = (
+            max(1, min(_BLOCK_USERS, _BLOCK_PLACES // places))
+            if block is None
+            else check_count("block", block)
+        )
+        codes, workers = codes_of(fit.ratings.users, users), resolve_threads(threads)
+        check_cancel(cancel)
 
-                run = Run(resolve_threads(threads), shown, cancel)
-                yield Recommendations(self.ratings, self._catalog, part, self.answer(part, n, None, run))
+        def blocks() -> Iterator[Recommendations]:
+            with reporting(progress, "recommend") as report:
+                for start in range(0, len(codes), block):
+                    part = codes[start : start + block]
 
-    def _user_codes(self, users: Iterable[Id] | None) -> Int64s:
-        ids = self.ratings.users
-        if users is None:
-            return np.arange(len(ids))
-        if isinstance(users, str | int):
-            users = [users]
-        asked = list(users)
-        codes = np.asarray(ids.codes(asked), dtype=np.int64)
-        if (codes < 0).any():
-            ids.code(asked[int(np.argmax(codes < 0))])
-        return codes
+                    def shown(done: int, total: int, start: int = start, size: int = len(part)) -> None:
+                        report(start + done * size // max(total, 1), len(codes))
 
-    @abstractmethod
-    def _fit(self, ratings: Ratings, run: Run) -> None:
-        """Learn from ratings; check parameters first."""
+                    answer = fit.part.answer(part, n, None, Run(workers, shown, cancel))
+                    yield Recommendations(fit, part, n, answer)
 
-    @abstractmethod
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes, less what they rated and what ``taken`` lists for them."""
+        return blocks()
+
+
+def _titles(ratings: Ratings, catalog: Catalog | None) -> pa.Array | None:
+    """Return the title of each item code, null where the catalog has none."""
+    if catalog is None:
+        return None
+    if not isinstance(catalog, Catalog):
+        raise ParameterError(
+            f"catalog={type(catalog).__name__} object cannot be used.",
+            expected="a Catalog",
+            hint="make one with read_catalog(..., ids=ratings)",
+        )
+    if catalog.ids.kind != ratings.items.kind:
+        raise IdTypeError(
+            f"The catalog's item ids are {catalog.ids.kind}, those of the ratings {ratings.items.kind}.",
+            expected="the same type of ids",
+            hint="read the catalog with read_catalog(..., ids=ratings)",
+        )
+    return catalog.aligned(ratings.items)
+
+
+def _check_memory(users: int, places: int) -> None:
+    """Refuse lists that would not fit, before anything is allocated."""
+    needed, there = users * places * _BYTES_PER_PLACE, available_memory()
+    if there is not None and needed > there:
+        raise MemoryLimitError(
+            f"{places:,} places for each of {users:,} users take {needed / 2**30:,.1f} GiB; "
+            f"{there / 2**30:,.1f} GiB are available.",
+            hint="ask for fewer, or use recommend_blocks, which answers some users at a time",
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.errors import ParameterError
-from corated.models.base import Answer, Recommender, Run
+from corated.models.base import Answer, Fitted, Recommender, Run
 from corated.models.kernels import Lists
 from corated.models.lists import new_lists
 from corated.ratings.ratings import Ratings
@@ -26,34 +27,36 @@ class Fallback(Recommender):
 
     def __init__(self, *, models: Sequence[Recommender]) -> None:
         self.models = models
-        self._fitted: list[Recommender] = []
 
     def clone(self) -> Fallback:
         """Return an unfitted copy whose models are unfitted copies too."""
         return type(self)(models=[model.clone() for model in self.models])
 
-    def _fit(self, ratings: Ratings, run: Run) -> None:
-        if not self.models or not all(isinstance(model, Recommender) for model in self.models):
+    def learn(self, ratings: Ratings, run: Run) -> Fitted:
+        """See `Recommender.learn`."""
+        models = self.models if isinstance(self.models, Sequence) else []
+        if not models or not all(isinstance(model, Recommender) for model in models):
             raise ParameterError(
                 f"models={self.models!r} cannot be used.",
-                expected="one recommender or more",
+                expected="a list of one recommender or more",
                 hint="for example models=[UserKNN(), Popularity()]",
             )
-        self._fitted = [
-            model.clone().fit(ratings, threads=run.threads, progress=run.progress, cancel=run.cancel)
-            for model in self.models
-        ]
+        return _FittedFallback([model.learn(ratings, run) for model in models])
+
+
+@dataclass(frozen=True)
+class _FittedFallback:
+    parts: list[Fitted]
 
     def answer(self, codes: npt.NDArray[np.int64], n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `Recommender.answer`."""
-        full = self._fitted[0].answer(codes, n, taken, run)
-        quiet = Run(run.threads, lambda done, total: None, run.cancel)
-        for model in self._fitted[1:]:
-            short = np.flatnonzero(full.lists.size < n)
+        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
+        full = self.parts[0].answer(codes, n, taken, run)
+        for part in self.parts[1:]:
+            short = np.flatnonzero(full.lists.size < full.n)
             if not len(short):
                 break
             avoid = _rows(full, short) if taken is None else _joined(_rows(full, short), _rows(taken, short))
-            full = _filled(full, short, model.answer(codes[short], n, avoid, quiet))
+            full = _filled(full, short, part.answer(codes[short], n, avoid, run.quietly()))
         return full
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,10 +10,10 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corated.errors import NotFittedError
-from corated.models.base import Answer, Recommender, Run
+from corated.models.base import Answer, Fitted, Recommender, Run
 from corated.models.kernels import Links, Work, new_work, walk_closest, walk_sum
 from corated.models.lists import make_seen, new_lists, over_users
-from corated.models.rules import Like, check_like, check_rule, liked, weights
+from corated.models.rules import Like, Rule, check_rule, liked, weights
 from corated.neighborhood.engine import Engine, Of, check_count
 from corated.neighborhood.graph import Neighbors, graph_of
 from corated.neighborhood.run import Flag
@@ -27,12 +28,62 @@ __all__ = ["ItemKNN", "UserKNN"]
 Int64s = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """The checked parameters of a fit."""
+
+    side: Of
+    measure: Measure
+    k: int | None
+    min_common: int
+    rule: Rule
+    min_support: int
+
+
+@dataclass(frozen=True)
+class _FittedKNN:
+    """Neighbors and likes, arranged for the walk; neighbors are None where they depend on n (``k="2n"``)."""
+
+    ratings: Ratings
+    settings: _Settings
+    likes: Links
+    graph: Neighbors | None
+    near: Links | None
+
+    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
+        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
+        ratings, closest = self.ratings, self.settings.rule == "closest"
+        near = self._near_for(n, codes, run.quietly()) if self.near is None else self.near
+        sources, links = (near, self.likes) if self.settings.side == "users" else (self.likes, near)
+        n = min(n, ratings.n_items)
+        seen, lists = make_seen(ratings, len(codes), taken), new_lists(len(codes), n)
+        walk, least = walk_closest if closest else walk_sum, self.settings.min_support
+
+        def make_state() -> Work:
+            return new_work(ratings.n_items, new_topk(n, np.array([ratings.n_items])))
+
+        def work(state: Work, users: Int64s, first: int, flag: Flag) -> None:
+            walk(users, first, sources, links, seen, n, least, state, lists, flag)
+
+        over_users(codes, make_state, work, run)
+        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("neighbors",), (not closest,))
+
+    def _near_for(self, n: int, codes: Int64s, run: Run) -> Links:
+        """Find the 2n neighbors of those asked for (of every item, on the side of items)."""
+        everyone = self.settings.side == "items" or len(codes) == self.ratings.n_users
+        wanted = None if everyone else np.unique(codes)
+        return _near_links(_find(self.ratings, self.settings, 2 * n, wanted, run), self.settings)
+
+
+def _find(ratings: Ratings, settings: _Settings, k: int, codes: Int64s | None, run: Run) -> Neighbors:
+    engine = Engine.build(ratings, of=settings.side, measure=settings.measure, min_common=settings.min_common)
+    return graph_of(engine, settings.side, k, codes, run.threads, run.progress, run.cancel)
+
+
 class _KNN(Recommender):
     """What `UserKNN` and `ItemKNN` share."""
 
     _side: Of
-    _graph: Neighbors | None = None
-    _likes: npt.NDArray[np.bool_] | None = None
 
     def __init__(
         self,
@@ -51,59 +102,33 @@ class _KNN(Recommender):
         self.like = like
         self.min_support = min_support
 
-    def _fit(self, ratings: Ratings, run: Run) -> None:
-        check_rule(self.rule)
-        check_count("min_support", self.min_support)
-        if self.k != "2n":
-            check_count("k", self.k)
-        self._likes = liked(ratings, check_like(self.like))
-        self._graph = None if self.k == "2n" else self._neighbors(ratings, self.k, None, run)
-
-    def _neighbors(self, ratings: Ratings, k: int, codes: Int64s | None, run: Run) -> Neighbors:
-        engine = Engine.build(ratings, of=self._side, measure=self.measure, min_common=self.min_common)
-        wanted = None if codes is None else np.unique(codes)
-        return graph_of(engine, self._side, k, wanted, run.threads, run.progress, run.cancel)
-
-    def _graph_for(self, n: int, codes: Int64s, run: Run) -> Neighbors:
-        """Return the neighbors to recommend from; with ``k="2n"`` they depend on n and are found here."""
-        if self._graph is not None:
-            return self._graph
-        everyone = self._side == "items" or len(codes) == self.ratings.n_users
-        return self._neighbors(self.ratings, 2 * n, None if everyone else codes, run)
-
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `Recommender.answer`."""
-        ratings, rule = self.ratings, check_rule(self.rule)
-        assert self._likes is not None
-        quiet = Run(run.threads, lambda done, total: None, run.cancel)
-        graph = self._graph_for(n, codes, quiet)
-        closest = rule == "closest"
-        likes = _like_links(ratings, self._likes, best_first=closest)
-        near = _near_links(graph, ratings, weights(rule, get_measure(self.measure), graph.value))
-        if not closest:
-            near = _by_target(near) if self._side == "users" else _reversed(near, ratings.n_items)
-        sources, links = (near, likes) if self._side == "users" else (likes, near)
-        seen, lists = make_seen(ratings, len(codes), taken), new_lists(len(codes), n)
-        walk = walk_closest if closest else walk_sum
-
-        def make_state() -> Work:
-            return new_work(ratings.n_items, new_topk(n, np.array([ratings.n_items])))
-
-        def work(state: Work, users: Int64s, first: int, flag: Flag) -> None:
-            walk(users, first, sources, links, seen, n, self.min_support, state, lists, flag)
-
-        over_users(codes, make_state, work, run)
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("neighbors",), (not closest,))
+    def learn(self, ratings: Ratings, run: Run) -> Fitted:
+        """See `Recommender.learn`."""
+        settings = _Settings(
+            self._side,
+            get_measure(self.measure),
+            None if self.k == "2n" else check_count("k", self.k),
+            check_count("min_common", self.min_common),
+            check_rule(self.rule),
+            check_count("min_support", self.min_support),
+        )
+        likes = _like_links(ratings, liked(ratings, self.like), best_first=settings.rule == "closest")
+        if settings.k is None:
+            return _FittedKNN(ratings, settings, likes, None, None)
+        graph = _find(ratings, settings, settings.k, None, run)
+        return _FittedKNN(ratings, settings, likes, graph, _near_links(graph, settings))
 
     @property
     def graph(self) -> Neighbors:
         """The neighbors found by ``fit``; raises `NotFittedError` before, or where ``k="2n"`` puts it off."""
-        if self._graph is None:
+        graph = getattr(self._fitted().part, "graph", None)
+        if graph is None:
             raise NotFittedError(
-                f"This {type(self).__name__} has no neighbors yet.",
-                hint='call fit(ratings) first; with k="2n" they are found by recommend',
+                f'This {type(self).__name__} has k="2n": its neighbors are found by recommend.',
+                hint="fit it with a number for k",
             )
-        return self._graph
+        assert isinstance(graph, Neighbors)
+        return graph
 
 
 class UserKNN(_KNN):
@@ -157,14 +182,20 @@ def _like_links(ratings: Ratings, likes: npt.NDArray[np.bool_], *, best_first: b
     return Links(indptr, items, np.ones(len(items)))
 
 
-def _near_links(graph: Neighbors, ratings: Ratings, weight: npt.NDArray[np.float64]) -> Links:
-    """Return the graph as rows by subject code, closest first."""
-    n = ratings.n_users if graph.side == "users" else ratings.n_items
-    sizes = np.zeros(n, dtype=np.int64)
+def _near_links(graph: Neighbors, settings: _Settings) -> Links:
+    """Arrange the graph for the walk.
+
+    Rule ``closest``: subject → its neighbors, closest first. Otherwise sums are taken in ascending id order:
+    user → its neighbors by id; item → the items whose neighbor it is, by id.
+    """
+    sizes = np.zeros(len(graph.ids), dtype=np.int64)
     sizes[graph.subjects] = np.diff(graph.indptr)
-    indptr = np.zeros(n + 1, dtype=np.int64)
+    indptr = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=indptr[1:])
-    return Links(indptr, graph.neighbor, weight)
+    near = Links(indptr, graph.neighbor, weights(settings.rule, settings.measure, graph.value))
+    if settings.rule == "closest":
+        return near
+    return _by_target(near) if settings.side == "users" else _reversed(near)
 
 
 def _by_target(links: Links) -> Links:
@@ -177,7 +208,8 @@ def _by_target(links: Links) -> Links:
     return Links(links.indptr, matrix.indices.astype(np.int32, copy=False), matrix.data)
 
 
-def _reversed(links: Links, n: int) -> Links:
+def _reversed(links: Links) -> Links:
     """Turn item → its neighbors into item → the items it is a neighbor of, ascending."""
+    n = len(links.indptr) - 1
     matrix = scipy.sparse.csr_array((links.weight, links.target, links.indptr), shape=(n, n)).tocsc()
     return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.errors import ParameterError
+from corated.errors import CoratedNotice, ParameterError
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
@@ -34,8 +35,8 @@ def check_rule(rule: str) -> Rule:
 
 def check_like(like: object) -> Like:
     """Return a like setting: a rating, ``"mean"`` or None; raises `ParameterError` otherwise."""
-    if like is None or like == "mean":
-        return like
+    if like is None or (isinstance(like, str) and like == "mean"):
+        return "mean" if like == "mean" else None
     if isinstance(like, int | float | np.number) and not isinstance(like, bool) and np.isfinite(like):
         return float(like)
     raise ParameterError(
@@ -59,14 +60,27 @@ def default_like(ratings: Ratings) -> float:
 
 
 def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
-    """Tell for each rating, in ``by_user`` order, whether its user likes the item: rating ≥ like."""
+    """Tell for each rating, in ``by_user`` order, whether its user likes the item: rating ≥ like.
+
+    Warns with `CoratedNotice` where ``like`` is above the scale, so that nobody likes anything.
+    """
+    like = check_like(like)
     values = ratings.values
     if like == "mean":
         rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
         means = np.bincount(rows, weights=values, minlength=ratings.n_users) / ratings.user_counts
-        # The mean of equal ratings can come out one unit in the last place above them.
-        return np.asarray(values >= (means - 1e-9)[rows])
-    return np.asarray(values >= (default_like(ratings) if like is None else like))
+        # The mean of equal ratings can come out some units in the last place above them.
+        means -= 1e-9 * np.maximum(1.0, np.abs(means))
+        return np.asarray(values >= means[rows])
+    least = default_like(ratings) if like is None else like
+    if ratings.scale is not None and least > ratings.scale.high:
+        warnings.warn(
+            f"Nobody likes anything: like={least:g}, and the scale ends at {ratings.scale.high:g}. "
+            f"Pass like={default_like(ratings):g}, or bring the ratings to the scale that is meant.",
+            CoratedNotice,
+            stacklevel=2,
+        )
+    return np.asarray(values >= least)
 
 
 def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

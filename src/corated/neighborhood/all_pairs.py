@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corated.errors import ParameterError
 from corated.neighborhood.engine import Engine, Of, check_of
 from corated.neighborhood.run import Flag, resolve_threads, run_blocks
 from corated.output import atomic_path
@@ -37,6 +38,11 @@ _ROW_GROUP = 1 << 20
 """Rows that are collected before they are written."""
 _LOOK = 0.05
 """Seconds between two looks at the flag while waiting."""
+_OTHER_ENDINGS = {
+    *(".csv", ".tsv", ".txt", ".dat", ".gz", ".json", ".jsonl", ".ndjson"),
+    *(".arrow", ".feather", ".ipc", ".npy", ".npz", ".xlsx"),
+}
+"""Endings of names that promise another format than Parquet."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def all_pairs(
 ) -> AllPairs:
     """Write every unordered pair with enough in common to a Parquet file.
 
-    to : the file, written beside itself and moved into place at the end
+    to : the Parquet file, written beside itself and moved into place at the end
     of : ``"users"`` or ``"items"``
     measure : a name from `corated.similarity.measures.MEASURES`
     min_common : pairs with fewer co-rated ratings are left out
@@ -94,18 +100,20 @@ def all_pairs(
     stood there before is unharmed.
     """
     start = time.perf_counter()
+    target = _check_target(to)
     engine = Engine.build(ratings, of=of, measure=measure, min_common=min_common)
     threads = resolve_threads(threads)
     with (
-        atomic_path(to) as path,
+        _passing() as passing,
+        atomic_path(target) as path,
         _opened(path, _schema(engine)) as writer,
         reporting(progress, f"pairs of {of}") as report,
     ):
         sink = _Sink(writer, threads)
-        _run(engine, sink, threads, report, cancel)
+        _run(engine, sink, threads, passing(report), cancel)
         sink.finish()
     return AllPairs(
-        path=Path(to),
+        path=target,
         of=check_of(of),
         measure=engine.measure.name,
         min_common=engine.min_common,
@@ -113,6 +121,48 @@ def all_pairs(
         undefined=sink.undefined,
         seconds=time.perf_counter() - start,
     )
+
+
+def _check_target(to: object) -> Path:
+    """Return the path to write to; refuses what is none, and names that promise another format."""
+    expected = "the path of a file, such as pairs.parquet"
+    if not isinstance(to, str | os.PathLike) or not isinstance(os.fspath(to), str) or not os.fspath(to):
+        raise ParameterError(f"to={to!r} is no path.", expected=expected, hint='try to="pairs.parquet"')
+    path = Path(to)
+    if path.suffix.lower() in _OTHER_ENDINGS:
+        raise ParameterError(
+            f"The output {path} ends in {path.suffix}, and what is written is Parquet.",
+            expected=expected,
+            hint=f"write to {path.with_suffix('.parquet')}; pyarrow, pandas and Polars read it",
+        )
+    return path
+
+
+class _FromCaller(Exception):  # noqa: N818 - a wrapping, gone before anybody sees it
+    """An OSError of the caller's own progress function, on its way past what writes the output."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextlib.contextmanager
+def _passing() -> Iterator[Callable[[Progress], Progress]]:
+    """Give a wrapping for a progress function whose errors must not be taken for those of the output."""
+
+    def passing(report: Progress) -> Progress:
+        def passed(done: int, total: int) -> None:
+            try:
+                report(done, total)
+            except OSError as error:
+                raise _FromCaller(error) from error
+
+        return passed
+
+    try:
+        yield passing
+    except _FromCaller as wrapped:
+        raise wrapped.error from None
 
 
 @dataclass
@@ -133,7 +183,6 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
         profiles,
         engine.layouts[0],
         task,
-        engine.popular,
         nobody,
         new_scratch(1, engine.words),
         new_pairs(0),
@@ -145,9 +194,7 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
 
     def work(worker: _Worker, block: tuple[int, Layout, Int64s], flag: Flag) -> None:
         number, layout, labels = block
-        count = int(
-            emit_block(profiles, layout, task, engine.popular, labels, worker.scratch, worker.pairs, flag)
-        )
+        count = int(emit_block(profiles, layout, task, labels, worker.scratch, worker.pairs, flag))
         if flag[0] == 0:
             sink.put(number, _batch(worker.pairs, count, names, engine, schema), flag)
 

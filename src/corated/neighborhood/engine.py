@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,15 +12,17 @@ import numpy.typing as npt
 from corated.errors import DataError, ParameterError
 from corated.ratings.ids import IdMap
 from corated.ratings.ratings import Ratings
+from corated.ratings.scale import Scale
 from corated.similarity.kernels import MAX_DEFERRED, Task
 from corated.similarity.measures import Measure, get_measure
 from corated.similarity.profiles import MISSING, Popular, Profiles, arrange, popular
 from corated.similarity.statistics import Layout, plan_layouts
 
-__all__ = ["Engine", "Of", "check_count", "check_of", "integers_of"]
+__all__ = ["Engine", "Of", "check_count", "check_of", "check_ratings", "codes_of", "integers_of", "parts_of"]
 
 Of = Literal["users", "items"]
 Int64s = npt.NDArray[np.int64]
+_MOST_PARTS = 1000
 Block = tuple[Layout, Int64s, int]
 """Queries that share a layout: (layout, labels, index of the first label among all queries)."""
 
@@ -35,14 +37,47 @@ def check_of(of: str) -> Of:
 
 
 def check_count(name: str, value: object, least: int = 1) -> int:
-    """Return a count such as k or n; raises `ParameterError` for anything but an integer >= least."""
+    """Return a count such as k or n; raises `ParameterError` for anything but an integer >= least.
+
+    What is beyond any count that can occur comes back as 2**31 - 1.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ParameterError(
             f"{name}={value!r} cannot be used.",
             expected=f"an integer of at least {least}",
-            hint=f"try {name}={max(least, 10)}",
+            hint=f"try {name}={least if name.startswith('min') else max(least, 10)}",
         )
-    return int(value)
+    return min(int(value), 2**31 - 1)
+
+
+def check_ratings(ratings: object) -> Ratings:
+    """Return the ratings; raises `ParameterError` for anything else, such as a frame."""
+    if isinstance(ratings, Ratings):
+        return ratings
+    raise ParameterError(
+        f"A {type(ratings).__name__} was given for the ratings.",
+        expected="Ratings",
+        hint="make them with read_ratings(path) or Ratings.from_table(frame)",
+    )
+
+
+def codes_of(ids: IdMap, asked: object) -> Int64s:
+    """Return the codes of the ids asked for, in their order; None asks for all, and one id for itself.
+
+    Raises `UnknownIdError` for the first that is not there, `IdTypeError` for one of another type.
+    """
+    if asked is None:
+        return np.arange(len(ids))
+    if isinstance(asked, str | bytes | int | float | np.generic) or not isinstance(asked, Iterable):
+        return np.array([ids.code(asked)], dtype=np.int64)
+    given = (
+        asked if hasattr(asked, "__arrow_c_stream__") or hasattr(asked, "__arrow_c_array__") else list(asked)
+    )
+    codes = np.asarray(ids.codes(given), dtype=np.int64)
+    if (codes < 0).any():
+        missing = list(given)[int(np.argmax(codes < 0))]
+        ids.code(missing.as_py() if hasattr(missing, "as_py") else missing)
+    return codes
 
 
 @dataclass(frozen=True)
@@ -72,7 +107,7 @@ class Engine:
         Raises `ParameterError` for an unknown measure or side or a ``min_common`` below 1, and `DataError`
         where the measure needs a rating scale that the ratings do not have.
         """
-        of = check_of(of)
+        of, ratings = check_of(of), check_ratings(ratings)
         measure = get_measure(measure)
         min_common = check_count("min_common", min_common)
         integers = integers_of(ratings, measure)
@@ -115,6 +150,7 @@ class Engine:
             ends[:-1],
             ends[1:],
             self.deferred,
+            self.popular,
         )
 
     def events(self, *, both: bool) -> Int64s:
@@ -161,14 +197,27 @@ def integers_of(ratings: Ratings, measure: Measure) -> Int64s:
     codes = np.arange(scale.levels, dtype=np.int64)
     if measure.over == "codes":
         return codes if set(measure.sums) != {"n"} else np.zeros_like(codes)
-    if scale.low_units is None:
+    parts, low = parts_of(scale)
+    if not parts:
         raise DataError(
-            f"The measure {measure.name!r} needs a scale whose lowest rating is a multiple of its step; "
-            f"this one starts at {scale.low:g} with a step of {scale.step:g}.",
-            expected="low / step to be an integer",
-            hint='declare a finer scale= when reading, or use a measure of differences such as "pearson"',
+            f"The measure {measure.name!r} needs sums of products, and these ratings, from {scale.low:g} "
+            f"in steps of {scale.step:g}, are no integers in units that would keep such sums exact.",
+            expected="ratings that are small multiples of one unit",
+            hint='declare another scale= when reading, or use a measure of differences such as "pearson"',
         )
-    return codes + scale.low_units
+    return codes * parts + low
+
+
+def parts_of(scale: Scale) -> tuple[int, int]:
+    """Return into how many parts a step is cut so that all ratings are whole, and the lowest in parts.
+
+    (0, 0) where a thousand are not enough, or the ratings are too far from 0.
+    """
+    for parts in range(1, _MOST_PARTS + 1):
+        low = scale.low / scale.step * parts
+        if abs(low) < 2**31 and abs(low - round(low)) <= 1e-9 * max(1.0, abs(low)):
+            return parts, round(low)
+    return 0, 0
 
 
 def _profiles(ratings: Ratings, of: Of) -> Profiles:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corated.errors import ParameterError
-from corated.neighborhood.engine import Engine, Of, check_count, check_of
+from corated.neighborhood.engine import Engine, Of, check_count, check_of, codes_of
+from corated.neighborhood.memory import candidate_bound, check_memory
 from corated.neighborhood.run import Flag, resolve_threads, run_blocks
-from corated.progress import Cancel, Progress, ProgressOption, reporting
+from corated.progress import Cancel, Progress, ProgressOption, check_cancel, reporting, silent
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings
 from corated.similarity.kernels import Scratch, new_scratch, select_block
@@ -23,7 +24,7 @@ from corated.similarity.statistics import Layout
 from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 from corated.tables import Table
 
-__all__ = ["Neighbors", "block_target", "candidate_bound", "find", "graph_of", "neighbors"]
+__all__ = ["Neighbors", "block_target", "find", "graph_of", "neighbors"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -35,7 +36,7 @@ _ROWS = 8192
 """Rows that a thread sorts and merges at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Neighbors(Table):
     """Each subject's nearest neighbors, best first: columns id, neighbor, rank, value, n_common.
 
@@ -126,7 +127,7 @@ def neighbors(
     measure : a name from `corated.similarity.measures.MEASURES`
     k : neighbors each; fewer where fewer have a value
     min_common : pairs with fewer co-rated ratings are no neighbors
-    subjects : the ids to find neighbors for; None for everyone
+    subjects : the ids to find neighbors for, or one id; None for everyone
     threads : None for every core; the result does not depend on it, to the last bit
     progress, cancel : see `corated.progress`
 
@@ -135,7 +136,8 @@ def neighbors(
     k = check_count("k", k)
     engine = Engine.build(ratings, of=of, measure=measure, min_common=min_common)
     threads = resolve_threads(threads)
-    wanted = None if subjects is None else _codes(engine.ids, subjects)
+    check_cancel(cancel)
+    wanted = None if subjects is None else np.unique(codes_of(engine.ids, subjects))
     with reporting(progress, f"neighbors of {of}") as report:
         return graph_of(engine, check_of(of), k, wanted, threads, report, cancel)
 
@@ -147,15 +149,6 @@ def graph_of(
     best, rows = find(engine, min(k, max(engine.n - 1, 1)), codes, threads, progress, cancel)
     everyone = np.arange(engine.n) if codes is None else codes
     return _graph(engine, side=side, k=k, codes=everyone, best=best, rows=rows)
-
-
-def _codes(ids: IdMap, subjects: Iterable[Id]) -> Int64s:
-    """Return ascending codes of the ids; `UnknownIdError` names the first that is not there."""
-    asked = list(subjects)
-    codes = ids.codes(asked)
-    if (codes < 0).any():
-        ids.code(asked[int(np.argmax(codes < 0))])
-    return np.unique(codes)
 
 
 @dataclass
@@ -175,6 +168,7 @@ def find(
     profiles, task = engine.profiles, engine.task(both=both)
     events = engine.events(both=both)
     if codes is None:
+        check_memory(engine, k, threads)
         queries, row_of = np.arange(engine.n), profiles.label
         bound = candidate_bound(engine, np.arange(engine.n))
     else:
@@ -192,9 +186,7 @@ def find(
 
     def work(worker: _Worker, block: tuple[Layout, Int64s, int], flag: Flag) -> None:
         layout, labels, first = block
-        select_block(
-            profiles, layout, task, engine.popular, labels, first, worker.scratch, worker.best, k, flag
-        )
+        select_block(profiles, layout, task, labels, first, worker.scratch, worker.best, k, flag)
 
     _compile(profiles, engine, k)
     workers = run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
@@ -209,9 +201,7 @@ def find(
             absorb(selections[0], other, k, start, stop)
 
     starts = [(1, start) for start in range(0, rows, _ROWS)]
-    run_blocks(
-        starts, lambda: None, finish, threads=threads, progress=lambda done, total: None, cancel=cancel
-    )
+    run_blocks(starts, lambda: None, finish, threads=threads, progress=silent, cancel=cancel)
     return selections[0], row_of
 
 
@@ -229,7 +219,6 @@ def _compile(profiles: Profiles, engine: Engine, k: int) -> None:
         profiles,
         engine.layouts[0],
         engine.task(both=True),
-        engine.popular,
         nobody,
         0,
         scratch,
@@ -241,18 +230,6 @@ def _compile(profiles: Profiles, engine: Engine, k: int) -> None:
     absorb(nothing, nothing, k, 0, 0)
 
 
-def candidate_bound(engine: Engine, labels: Int64s) -> Int64s:
-    """Return, for each label, how many candidates it can have at most: nobody can offer more."""
-    p = engine.profiles
-    others = np.diff(p.rater_ptr)[p.objects] - 1
-    total = np.zeros(len(others) + 1, dtype=np.int64)
-    np.cumsum(others, out=total[1:])
-    met = (total[p.indptr[1:]] - total[p.indptr[:-1]]) // engine.min_common
-    met[np.diff(p.indptr) < engine.min_common] = 0
-    bound: Int64s = np.minimum(met, engine.n - 1)[labels]
-    return bound
-
-
 def _graph(engine: Engine, *, side: Of, k: int, codes: Int64s, best: TopK, rows: Int64s) -> Neighbors:
     indptr = np.zeros(len(codes) + 1, dtype=np.int64)
     np.cumsum(best.size[rows], out=indptr[1:])
@@ -260,6 +237,8 @@ def _graph(engine: Engine, *, side: Of, k: int, codes: Int64s, best: TopK, rows:
     neighbor, common = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
     value = np.empty(total)
     unpack_rows(best, rows, engine.measure.sign, indptr, neighbor, value, common)
+    for array in (codes, indptr, neighbor, value, common):
+        array.flags.writeable = False
     return Neighbors(
         side=side,
         measure=engine.measure,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corated.neighborhood.engine import Of, check_count, check_of, integers_of
+from corated.neighborhood.engine import Of, check_count, check_of, integers_of, parts_of
 from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id, IdMap, quote_id
 from corated.ratings.ratings import Ratings
@@ -335,6 +335,7 @@ def _meaning(unit: str, scale: Scale) -> str:
     shifted = "rating"
     if unit == "codes" and scale.low != 0:
         shifted = f"rating − {scale.low:g}" if scale.low > 0 else f"rating + {-scale.low:g}"
-    if scale.step != 1:
-        shifted = (f"({shifted})" if " " in shifted else shifted) + f" / {scale.step:g}"
+    size = scale.step if unit == "codes" else scale.step / max(parts_of(scale)[0], 1)
+    if size != 1:
+        shifted = (f"({shifted})" if " " in shifted else shifted) + f" / {size:g}"
     return f"x = {shifted}, y likewise"

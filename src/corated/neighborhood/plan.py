@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.neighborhood.engine import Engine, Of, check_count, check_of
-from corated.neighborhood.graph import block_target, candidate_bound
+from corated.neighborhood.graph import block_target
+from corated.neighborhood.memory import available_memory, memory_of, size_of
 from corated.neighborhood.run import resolve_threads
 from corated.ratings.ratings import Ratings
-from corated.similarity.kernels import new_scratch
 from corated.similarity.measures import Measure
-from corated.similarity.topk import room_for
 
 __all__ = ["Plan", "available_memory", "plan"]
 
@@ -90,15 +86,16 @@ class Plan:
         return asdict(self)
 
     def __str__(self) -> str:
-        there = "unknown" if self.bytes_available is None else _size(self.bytes_available)
+        there = "unknown" if self.bytes_available is None else size_of(self.bytes_available)
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         pairs = f"{self.events:,} pair events, about {_round(self.pairs):,} pairs, {self.blocks:,} blocks"
         lines = [
             f"neighbors of {self.n:,} {self.of}: {self.measure}, k={self.k}, min_common={self.min_common}",
             f"  work    {pairs}",
             f"  time    about {_seconds(self.seconds)} on {threads}",
-            f"  memory  at most {_size(self.bytes_peak)}: ratings {_size(self.bytes_profiles)}, "
-            f"each thread {_size(self.bytes_thread)}, result {_size(self.bytes_result)}; available {there}",
+            f"  memory  at most {size_of(self.bytes_peak)}: ratings {size_of(self.bytes_profiles)}, "
+            f"each thread {size_of(self.bytes_thread)}, result {size_of(self.bytes_result)}; "
+            f"available {there}",
         ]
         return "\n".join([*lines, *([] if self.fits else [f"  does not fit: {self.advice}"])])
 
@@ -125,7 +122,7 @@ def plan(
     target = block_target(total, threads)
     met, pairs, rows = _estimate(engine, k)
     blocks = sum(1 for _ in engine.blocks(np.arange(engine.n), events, target))
-    memory = _memory(engine, k, max(1, min(threads, blocks)))
+    memory = memory_of(engine, k, max(1, min(threads, blocks)))
     available = available_memory()
     fits = available is None or memory.to_take <= available * _MARGIN
     return Plan(
@@ -204,127 +201,17 @@ def _time(engine: Engine, threads: int, events: int, met: int, pairs: int, rows:
     return _SECONDS_AT_LEAST + (shared / threads + alone) * 1e-9
 
 
-@dataclass(frozen=True)
-class _Memory:
-    profiles: int
-    thread: int
-    result: int
-    to_take: int
-
-
-def _memory(engine: Engine, k: int, threads: int) -> _Memory:
-    """Return the most bytes that there will be, as `find` and what follows it allocate them."""
-    k = min(k, max(engine.n - 1, 1))
-    bound = candidate_bound(engine, np.arange(engine.n))
-    rows = int(np.minimum(bound, k).sum())
-    per_candidate, per_subject, columns = 16, 32, 16
-    fixed = sum(array.nbytes for array in new_scratch(0, engine.words))
-    scratch = fixed + engine.n * (8 * engine.words + 4)
-    selection = int(room_for(k, bound).sum()) * per_candidate + engine.n * per_subject
-    return _Memory(
-        profiles=sum(a.nbytes for a in engine.profiles if isinstance(a, np.ndarray)),
-        thread=scratch + selection,
-        result=rows * columns,
-        # While selecting, or while the best is copied out.
-        to_take=max(threads * (scratch + selection), selection + rows * columns),
-    )
-
-
 def _advice(engine: Engine, k: int, threads: int, room: int) -> str:
     """Name the first change that makes it fit: fewer threads, fewer neighbors, more in common."""
     tries = [(1, k, engine.min_common), (1, min(k, 10), engine.min_common)]
     tries += [(1, min(k, 10), least) for least in (3, 10) if least > engine.min_common]
     for fewer, smaller, least in tries:
-        if _memory(replace(engine, min_common=least), smaller, fewer).to_take <= room:
+        if memory_of(replace(engine, min_common=least), smaller, fewer).to_take <= room:
             changes = [f"threads={fewer}"] if threads > 1 else []
             changes += [f"k={smaller}"] if smaller < k else []
             changes += [f"min_common={least}"] if least > engine.min_common else []
             return f"{' and '.join(changes)} would fit."
     return "ask for a part of the subjects at a time with subjects=, or take a machine with more memory."
-
-
-def available_memory() -> int | None:
-    """Return the bytes that this process can still get: of the machine, and of the limits set on it.
-
-    None where the system does not tell.
-    """
-    known = [
-        room
-        for room in (_machine_memory(), _limited_address_space(), *_container_memory())
-        if room is not None
-    ]
-    return max(0, min(known)) if known else None
-
-
-def _machine_memory() -> int | None:
-    found = _field(Path("/proc/meminfo"), "MemAvailable:")
-    if found is not None:
-        return found * 1024
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _limited_address_space() -> int | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    used = _field(Path("/proc/self/status"), "VmSize:")
-    return None if limit == resource.RLIM_INFINITY or used is None else limit - used * 1024
-
-
-def _container_memory(
-    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
-) -> Iterator[int | None]:
-    """Yield what each control group above this process leaves; cached files do not count as taken."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return
-    for _, controllers, place in (line.split(":", 2) for line in lines):
-        if controllers == "":
-            top, names, cached = root, ("memory.max", "memory.current"), "inactive_file"
-        elif "memory" in controllers.split(","):
-            top, cached = root / "memory", "total_inactive_file"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        else:
-            continue
-        folder = top / place.lstrip("/")
-        for group in (folder, *folder.parents):
-            if group.is_relative_to(top):
-                limit, used = (_number(group / name) for name in names)
-                if limit is not None and used is not None:
-                    yield limit - used + (_field(group / "memory.stat", cached) or 0)
-
-
-def _number(path: Path) -> int | None:
-    """Return the number in a file; None for ``max``, and where there is no such file."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _field(path: Path, name: str) -> int | None:
-    """Return the number after a name at the beginning of a line."""
-    try:
-        lines = path.read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.split()[:1] == [name])
-    except (OSError, ValueError, StopIteration, IndexError):
-        return None
-
-
-def _size(n: int) -> str:
-    """Render bytes in the unit that keeps three digits or fewer before the point."""
-    size = float(n)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} TB"
 
 
 def _seconds(seconds: float) -> str:

@@ -34,13 +34,13 @@ def resolve_threads(threads: int | None) -> int:
     """Turn ``threads=`` into a number; None means every core this process may use."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise ParameterError(
             f"threads={threads!r} is not a number of threads.",
             expected="an integer of at least 1, or None for every core",
             hint="leave threads out to use every core",
         )
-    return threads
+    return int(threads)
 
 
 def run_blocks(

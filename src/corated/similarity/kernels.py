@@ -65,6 +65,7 @@ class Task(NamedTuple):
     side : float64 (n,) by label: squared norms or counts of whole profiles, or unused
     low, high : int64 (objects,), the range of each column of raters that holds the candidates
     deferred : how many of a query's longest lists are put off: 0, or ``min_common - 1``; see `_accumulate`
+    popular : where candidates are looked up for them
     """
 
     measure: int
@@ -76,6 +77,7 @@ class Task(NamedTuple):
     low: Ints
     high: Ints
     deferred: int
+    popular: Popular
 
 
 class Scratch(NamedTuple):
@@ -251,13 +253,12 @@ def _add_known(
     profiles: Profiles,
     layout: Layout,
     task: Task,
-    popular: Popular,
     entry: int,
     scratch: Scratch,
     met: Unsigned,
 ) -> None:
     """Add an entry's terms for those candidates only that have been met."""
-    acc, touched, words = scratch.acc, scratch.touched, layout.words
+    acc, touched, words, popular = scratch.acc, scratch.touched, layout.words, task.popular
     column, row = profiles.objects[entry], layout.table[profiles.codes[entry]]
     first, last = np.uint64(_first_rater(profiles, task, entry)), np.uint64(task.high[column])
     slot = popular.slot[column]
@@ -278,9 +279,7 @@ def _add_known(
 
 
 @kernel
-def _accumulate(
-    profiles: Profiles, layout: Layout, task: Task, popular: Popular, u: int, scratch: Scratch
-) -> Unsigned:
+def _accumulate(profiles: Profiles, layout: Layout, task: Task, u: int, scratch: Scratch) -> Unsigned:
     """Add up the sums of query u with every candidate in range; returns how many were met.
 
     Whoever is to share m objects with the query shares at least one that is not among any m − 1 of them.
@@ -311,7 +310,7 @@ def _accumulate(
         else:
             met = _add3(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
     for index in range(late):
-        _add_known(profiles, layout, task, popular, scratch.late[index], scratch, met)
+        _add_known(profiles, layout, task, scratch.late[index], scratch, met)
     return met
 
 
@@ -409,7 +408,6 @@ def select_block(
     profiles: Profiles,
     layout: Layout,
     task: Task,
-    popular: Popular,
     queries: Ints,
     first_row: int,
     scratch: Scratch,
@@ -419,7 +417,6 @@ def select_block(
 ) -> int:
     """Find the best k of each query, and of each candidate if both sides are served.
 
-    popular : where candidates are looked up; not used unless lists are put off
     queries : int64, labels whose profile is within the layout's capacity
     first_row : the row of ``best`` that belongs to the first query; with ``task.both`` a query's own
         row is its label, and this is not used
@@ -432,7 +429,7 @@ def select_block(
         if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
             continue
         row = u if task.both else first_row + index
-        met = _accumulate(profiles, layout, task, popular, u, scratch)
+        met = _accumulate(profiles, layout, task, u, scratch)
         at = np.uint64(0)
         while at < met:
             kept, at = _collect(layout, task, u, scratch, at, met)
@@ -447,7 +444,6 @@ def emit_block(
     profiles: Profiles,
     layout: Layout,
     task: Task,
-    popular: Popular,
     queries: Ints,
     scratch: Scratch,
     pairs: Pairs,
@@ -464,7 +460,7 @@ def emit_block(
         u = queries[index]
         if profiles.indptr[u + 1] - profiles.indptr[u] < task.min_common:
             continue
-        met = _accumulate(profiles, layout, task, popular, u, scratch)
+        met = _accumulate(profiles, layout, task, u, scratch)
         at = np.uint64(0)
         while at < met:
             kept, at = _collect(layout, task, u, scratch, at, met)

@@ -140,13 +140,12 @@ MEASURES: dict[str, Measure] = {
 
 def get_measure(measure: str | Measure) -> Measure:
     """Return the measure of a name; raises `ParameterError` naming the known ones."""
-    if isinstance(measure, Measure):
+    if isinstance(measure, Measure) and MEASURES.get(measure.name) is measure:
         return measure
-    try:
+    if isinstance(measure, str) and measure in MEASURES:
         return MEASURES[measure]
-    except (KeyError, TypeError):
-        raise ParameterError(
-            f"Unknown measure {measure!r}.",
-            expected=f"one of {', '.join(MEASURES)}",
-            hint="choose one of these",
-        ) from None
+    raise ParameterError(
+        f"Unknown measure {getattr(measure, 'name', measure)!r}.",
+        expected=f"one of {', '.join(MEASURES)}",
+        hint="choose one of these",
+    )

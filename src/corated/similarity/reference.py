@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from corated.errors import DataError, ParameterError
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings
+from corated.ratings.scale import Scale
 
 __all__ = [
     "Answer",
@@ -156,7 +158,6 @@ _FORMULAS: dict[str, Callable[[Sums, float], Answer]] = {
     "jaccard": _jaccard,
 }
 _DISTANCES = ("euclidean", "manhattan")
-_OF_WHOLE_RATINGS = ("cosine", "cosine_common")  # a shift of the scale changes these
 
 
 def is_distance(measure: str) -> bool:
@@ -208,7 +209,7 @@ def _side(ratings: Ratings, of: str) -> _Side:
     items = ratings.by_user.indices.astype(np.int64)
     units = np.zeros(len(items), dtype=np.int64)
     if ratings.scale is not None and ratings.codes is not None:
-        units = ratings.codes.astype(np.int64) + (ratings.scale.low_units or 0)
+        units = ratings.codes.astype(np.int64) * _parts(ratings.scale) + _low(ratings.scale)
     if of == "users":
         subjects, others, subject, other = ratings.users, ratings.items, users, items
     elif of == "items":
@@ -222,6 +223,15 @@ def _side(ratings: Ratings, of: str) -> _Side:
     return _Side(subjects, others, subject, other, units, count, norm, ratings.values)
 
 
+def _parts(scale: Scale) -> int:
+    """Return into how many parts a step is cut so that all ratings are whole numbers of them."""
+    return Fraction(scale.low / scale.step).limit_denominator(1000).denominator
+
+
+def _low(scale: Scale) -> int:
+    return round(scale.low / scale.step * _parts(scale))
+
+
 def _step(ratings: Ratings, measure: str) -> float:
     """Return the scale's step; raises `DataError` where the measure is not exact on these ratings."""
     _formula(measure)
@@ -231,11 +241,10 @@ def _step(ratings: Ratings, measure: str) -> float:
         raise DataError(
             f"{measure} is exact only for ratings on a scale.", hint="declare a scale= when reading"
         )
-    if measure in _OF_WHOLE_RATINGS and ratings.scale.low_units is None:
-        raise DataError(
-            f"{measure} is exact only where the scale's lowest rating is a multiple of its step.",
-            hint="declare a finer scale= when reading",
-        )
+    if measure in ("cosine", "cosine_common"):  # a shift of the scale changes these
+        exact = ratings.scale.low / ratings.scale.step * _parts(ratings.scale)
+        if abs(exact - round(exact)) > 1e-9 * max(1.0, abs(exact)):
+            raise DataError(f"{measure} needs ratings that are small multiples of one unit.")
     return ratings.scale.step
 
 

@@ -78,11 +78,12 @@ def plan_layouts(names: Sequence[str], integers: Integers, largest: int) -> list
     terms = terms + bias[:, None, None]
     peaks = [int(peak) for peak in terms.max(axis=(1, 2))]
     reach = int(np.abs(integers).max(initial=0))
-    if (largest * max(reach, 1)) ** 2 >= 2**62:
+    # Pearson multiplies two sums; the others only read theirs, which a field holds or not.
+    if "sx" in names and (largest * max(reach, 1)) ** 2 >= 2**62:
         raise ParameterError(
             f"Profiles of {largest:,} ratings that reach {reach:,} steps are too large for exact sums.",
             expected="ratings per profile times scale levels below 2**31",
-            hint="use a coarser scale= when reading",
+            hint="round the ratings to fewer levels before reading them",
         )
     layouts: list[Layout] = []
     for words in range(1, MAX_WORDS + 1):
@@ -94,7 +95,7 @@ def plan_layouts(names: Sequence[str], integers: Integers, largest: int) -> list
     raise ParameterError(
         f"The sums {', '.join(names)} of {largest:,} co-rated ratings do not fit {MAX_WORDS} words.",
         expected=f"at most {layouts[-1].capacity if layouts else 0:,} co-rated ratings on this scale",
-        hint="use a coarser scale= when reading",
+        hint="round the ratings to fewer levels before reading them",
     )
 
 

@@ -1,13 +1,25 @@
 """UserKNN, ItemKNN, Popularity, Fallback and presets: by hand, against the oracle, and their invariants."""
 
+import threading
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corated as cr
-from corated.errors import IdTypeError, NotFittedError, ParameterError, UnknownIdError
-from corated.models.rules import default_like
+from corated.errors import (
+    Cancelled,
+    CoratedNotice,
+    DataError,
+    IdTypeError,
+    MemoryLimitError,
+    NotFittedError,
+    ParameterError,
+    UnknownIdError,
+)
+from corated.models.rules import default_like, liked
 from corated.similarity import reference
 
 ANN_LIKES = [("ann", "a", 9), ("ann", "b", 8)]
@@ -87,15 +99,31 @@ def test_min_support_leaves_out_what_few_like(taste):
 
 
 def test_like_mean_survives_rounding():
-    rows = [("u", i, 0.1) for i in "abc"] + [("v", i, 0.1) for i in "abcd"]
+    # The sum of three tenths of 0.1 is above 0.3, and so is the mean above 0.1.
+    rows = [("u", "a", 0.1), ("u", "b", 0.1), ("v", "a", 0.1), ("v", "b", 0.1), ("v", "c", 0.1)]
     ratings = table(rows, scale=(0.1, 0.7, 0.1))
     result = cr.UserKNN(measure="euclidean", rule="votes", like="mean").fit(ratings).recommend(["u"])
-    assert [r["item_id"] for r in result] == ["d"]
+    assert [r["item_id"] for r in result] == ["c"]
+    large = cr.Ratings.from_arrays([1] * 999 + [2], [*range(999), 0], [123456.7] * 999 + [1.0])
+    assert liked(large, "mean").all()
+
+
+def test_like_mean_is_not_lenient():
+    ratings = table([("v", f"i{k:02}", 7 if k else 8) for k in range(20)])
+    assert liked(ratings, "mean").tolist() == [True] + [False] * 19  # the mean is 7.05
 
 
 @pytest.mark.parametrize(
     ("scale", "like"),
-    [((0, 10, 1), 7), ((1, 10, 1), 7), ((1, 5, 1), 4), ((0.5, 5, 0.5), 3.5), ((1, 1, 1), -np.inf)],
+    [
+        ((0, 10, 1), 7),
+        ((1, 10, 1), 7),
+        ((1, 5, 1), 4),
+        ((0.5, 5, 0.5), 3.5),
+        ((0, 5, 1), 4),
+        ((0, 15, 1), 11),
+        ((1, 1, 1), -np.inf),
+    ],
 )
 def test_default_like_is_the_top_of_the_scale(scale, like):
     assert default_like(table([("u", "i", scale[0])], scale=scale)) == like
@@ -274,3 +302,158 @@ def test_lists_obey_the_rules(ratings, kind, rule):
         else:
             assert len(items) >= min(n, len(liked - seen))
         assert [r["rank"] for r in rows if r["user_id"] == user] == list(range(1, len(items) + 1))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("rule", ["closest", "votes", "weighted_votes"])
+def test_long_lists_equal_the_oracle(rule):
+    """Enough users for several blocks, and enough candidates that the best are cut more than once."""
+    ratings = cr.sample(users=700, items=300, ratings=20_000, seed=5).ratings
+    model = cr.UserKNN(measure="cosine", k=40, rule=rule).fit(ratings)
+    result = model.recommend(n=7).to_arrow().to_pylist()
+    chosen = ratings.users.ids.to_pylist()[::23]
+    graph = reference.neighbors(ratings, of="users", measure="cosine", k=40, min_common=1, subjects=chosen)
+    for user in chosen:
+        expected = reference.recommend(ratings, graph[user], measure="cosine", rule=rule, n=7, user=user)
+        got = [(r["item_id"], r["score"], r["support"]) for r in result if r["user_id"] == user]
+        assert got == [(row.item, row.score, row.support) for row in expected]
+
+
+def test_a_refit_that_fails_leaves_the_model_as_it_was(taste):
+    other = table([("ann", "a", 1), ("bob", "a", 9), ("bob", "z", 9), ("eve", "z", 9)])
+    off = cr.Ratings.from_arrays([1, 2, 1], [1, 1, 2], [0.123, 7.77, 1e4])
+    stopped = threading.Event()
+    stopped.set()
+    for make in (cr.UserKNN, cr.ItemKNN, lambda: cr.Fallback(models=[cr.UserKNN(), cr.Popularity()])):
+        model = make().fit(taste)
+        before = model.recommend().to_pylist()
+        with pytest.raises(Cancelled):
+            model.fit(other, cancel=stopped)
+        with pytest.raises(DataError):
+            model.fit(off)
+        assert model.ratings is taste
+        assert model.recommend().to_pylist() == before
+
+
+def test_parameters_take_effect_with_the_next_fit(taste):
+    model = cr.UserKNN(measure="euclidean", k=2, rule="votes").fit(taste)
+    before = model.recommend(["ann"]).to_pylist()
+    model.set_params(measure="cosine", rule="closest", min_support="x", k="no", like=10)
+    assert model.recommend(["ann"]).to_pylist() == before
+    with pytest.raises(ParameterError, match="k='no'"):
+        model.fit(taste)
+    assert model.recommend(["ann"]).to_pylist() == before
+
+
+@pytest.mark.parametrize("name", ["best", "notebook"])
+def test_more_than_there_is(taste, name):
+    model = cr.preset(name).fit(taste)
+    result = model.recommend(n=10**12)
+    assert result.n == 2**31 - 1
+    assert result.short == taste.n_users
+    assert result.to_pylist() == model.recommend(n=50).to_pylist()
+    assert [r for part in model.recommend_blocks(n=10**30) for r in part] == result.to_pylist()
+
+
+def test_lists_that_would_not_fit_are_refused(taste, monkeypatch):
+    model = cr.Popularity().fit(taste)
+    monkeypatch.setattr("corated.models.base.available_memory", lambda: 100)
+    with pytest.raises(MemoryLimitError, match="recommend_blocks"):
+        model.recommend(n=10)
+
+
+def test_likes_above_the_scale_are_noticed():
+    stars = table([("u", "a", 5), ("v", "a", 4), ("v", "b", 5)], scale=(1, 5, 1))
+    with pytest.warns(CoratedNotice, match="like=7, and the scale ends at 5"):
+        assert len(cr.preset("notebook").fit(stars).recommend()) == 0
+
+
+def test_catalogs_that_do_not_fit(taste):
+    with pytest.raises(ParameterError, match="read_catalog"):
+        cr.Popularity().fit(taste, catalog={"a": 1})
+    numbers = cr.read_catalog({"item_id": [1, 2], "title": ["A", "B"]})
+    with pytest.raises(IdTypeError, match="ids=ratings"):
+        cr.Popularity().fit(taste, catalog=numbers)
+
+
+def test_what_is_no_ratings():
+    for call in (cr.UserKNN().fit, cr.neighbors):
+        with pytest.raises(ParameterError, match="from_table"):
+            call({"user_id": [1], "item_id": [2]})
+
+
+def test_ids_may_come_in_any_form(taste):
+    model = cr.Popularity().fit(taste)
+    one = model.recommend(["ann"]).to_pylist()
+    for asked in ("ann", ("ann",), np.array(["ann"]), pa.array(["ann"]), iter(["ann"])):
+        assert model.recommend(asked).to_pylist() == one
+    numbers = cr.Ratings.from_arrays([1, 1, 2], [1, 2, 1], [9, 9, 9])
+    for asked in (2, np.int64(2), [np.int32(2)], pa.array([2]), np.array([2])):
+        assert cr.Popularity().fit(numbers).recommend(asked).to_pylist()[0]["item_id"] == 2
+        assert len(cr.neighbors(numbers, measure="jaccard", subjects=asked)) == 1
+    with pytest.raises(UnknownIdError, match="7"):
+        cr.neighbors(numbers, subjects=pa.array([2, 7]))
+
+
+def test_fallback_names_each_of_three_models(taste):
+    models = [
+        cr.UserKNN(measure="euclidean", k=1, rule="closest", min_support=1, like=10),
+        cr.Popularity(like=10),
+        cr.Popularity(),
+    ]
+    model = cr.Fallback(models=models)
+    result = model.fit(taste).recommend(["ann"], n=9)
+    assert [(r["item_id"], r["source"], r["score"]) for r in result] == [
+        ("c", "neighbors", None),
+        ("g", "popularity", 1.0),
+        ("d", "popularity", 2.0),
+        ("f", "popularity", 1.0),
+    ]
+    for inner in models:
+        with pytest.raises(NotFittedError):
+            inner.recommend()
+    copy = model.clone()
+    copy.models[1].set_params(like=3)
+    assert models[1].like == 10
+
+
+def test_a_fallback_leaves_out_all_that_others_listed():
+    """The inner fallback must not repeat what either the outer or its own first model listed."""
+    rows = [(v, f"{v}{i}", 9 - i) for v in "bcd" for i in range(3)] + [(v, "x", 9) for v in "abcd"]
+    inner = cr.Fallback(models=[cr.Popularity(like=9), cr.Popularity(like=8), cr.Popularity(like=7)])
+    outer = cr.Fallback(models=[cr.UserKNN(measure="jaccard", k=1, rule="votes", like=7), inner])
+    items = [r["item_id"] for r in outer.fit(table(rows)).recommend(["a"], n=9)]
+    assert sorted(items) == sorted(f"{v}{i}" for v in "bcd" for i in range(3))
+
+
+@pytest.mark.parametrize("models", [[], cr.UserKNN(), [1], "ab", None])
+def test_fallback_needs_models(taste, models):
+    with pytest.raises(ParameterError, match="one recommender or more"):
+        cr.Fallback(models=models).fit(taste)
+
+
+def test_progress_of_blocks_rises_to_everyone(taste):
+    seen = []
+    list(
+        cr.Popularity()
+        .fit(taste)
+        .recommend_blocks(block=1, progress=lambda done, total: seen.append((done, total)))
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == (taste.n_users, taste.n_users)
+
+
+def test_blocks_check_before_the_first():
+    with pytest.raises(NotFittedError):
+        cr.Popularity().recommend_blocks()
+    model = cr.Popularity().fit(cr.Ratings.from_arrays([1], [1], [1]))
+    for wrong in ({"n": 0}, {"block": 0}, {"threads": 0}, {"cancel": 3}):
+        with pytest.raises(ParameterError):
+            model.recommend_blocks(**wrong)
+
+
+def test_results_cannot_be_written(taste):
+    graph = cr.UserKNN(k=2).fit(taste).graph
+    for array in (graph.value, graph.neighbor, graph.n_common, graph.indptr, graph.subjects):
+        assert not array.flags.writeable
+    assert graph == graph and graph != cr.neighbors(taste) and hash(graph)

@@ -156,8 +156,10 @@ def test_ratings_on_no_scale():
         neighbors(loose)
     crooked = ratings_of({1: {1: 0.5, 2: 1.5}, 2: {1: 1.5, 2: 0.5}}, scale=(0.5, 4.5, 1))
     assert len(neighbors(crooked)) == 2
-    with pytest.raises(DataError, match="multiple of its step"):
-        neighbors(crooked, measure="cosine")
+    assert neighbors(crooked, measure="cosine").value.tolist() == [0.6, 0.6]  # (1, 3) and (3, 1) halves
+    odd = ratings_of({1: {1: 0.1234567}, 2: {1: 1.1234567}}, scale=(0.1234567, 4.1234567, 1))
+    with pytest.raises(DataError, match="small multiples of one unit"):
+        neighbors(odd, measure="cosine")
 
 
 def test_a_mirror_is_not_a_neighbor(people):

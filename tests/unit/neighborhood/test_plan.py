@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corated.errors import DataError, ParameterError
+import corated as cr
+from corated.errors import DataError, MemoryLimitError, ParameterError
 from corated.neighborhood import graph as graph_module
+from corated.neighborhood import memory as memory_module
 from corated.neighborhood import plan as module
 from corated.neighborhood.all_pairs import all_pairs
 from corated.neighborhood.engine import Engine
@@ -75,7 +77,7 @@ def test_pairs_and_rows_are_near(many, tmp_path, of, least):
 def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
     engine = Engine.build(many, of=of, measure=measure, min_common=least)
     planned = plan(many, of=of, measure=measure, k=k, min_common=least, threads=2)
-    bound = graph_module.candidate_bound(engine, np.arange(engine.n))
+    bound = memory_module.candidate_bound(engine, np.arange(engine.n))
 
     def size(arrays):
         return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
@@ -85,7 +87,7 @@ def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
     assert planned.bytes_thread == pytest.approx(
         size(new_scratch(engine.n, engine.words)) + size(one), abs=64
     )
-    assert planned.bytes_profiles == size(engine.profiles)
+    assert planned.bytes_profiles == size(engine.profiles) + size(engine.popular)
     assert planned.words == engine.words
 
 
@@ -213,7 +215,7 @@ def test_wrong_options(few):
     [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_999, "1 MB"), (1.5e9, "1.5 GB"), (2e15, "2,000 TB")],
 )
 def test_sizes(n, text):
-    assert module._size(n).replace("2e+03", "2,000") == text
+    assert memory_module.size_of(n).replace("2e+03", "2,000") == text
 
 
 @pytest.mark.parametrize(
@@ -233,29 +235,29 @@ def test_memory_of_containers(tmp_path):
     (tmp_path / "a" / "memory.current").write_text("400\n")
     (tmp_path / "a" / "memory.stat").write_text("anon 3\ninactive_file 100\n")
     own.write_text("0::/a/b\n")
-    assert list(module._container_memory(tmp_path, own)) == [700]
+    assert list(memory_module._container_memory(tmp_path, own)) == [700]
     old = tmp_path / "memory" / "c"
     old.mkdir(parents=True)
     (old / "memory.limit_in_bytes").write_text("2000")
     (old / "memory.usage_in_bytes").write_text("500")
     own.write_text("3:cpu,cpuacct:/c\n4:memory:/c\n")
-    assert list(module._container_memory(tmp_path, own)) == [1500]
-    assert list(module._container_memory(tmp_path, tmp_path / "none")) == []
+    assert list(memory_module._container_memory(tmp_path, own)) == [1500]
+    assert list(memory_module._container_memory(tmp_path, tmp_path / "none")) == []
 
 
 def test_fields_of_files(tmp_path):
     path = tmp_path / "f"
     path.write_text("\nTotal: 7 kB\nOdd: x\n")
-    assert module._field(path, "Total:") == 7
-    assert module._field(path, "Odd:") is None
-    assert module._field(path, "None:") is None
-    assert module._field(tmp_path / "none", "Total:") is None
+    assert memory_module._field(path, "Total:") == 7
+    assert memory_module._field(path, "Odd:") is None
+    assert memory_module._field(path, "None:") is None
+    assert memory_module._field(tmp_path / "none", "Total:") is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_a_limit_on_the_process_counts():
     code = (
-        "import resource; from corated.neighborhood.plan import _field, available_memory, Path;"
+        "import resource; from corated.neighborhood.memory import _field, available_memory, Path;"
         "used = _field(Path('/proc/self/status'), 'VmSize:') * 1024;"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, resource.RLIM_INFINITY));"
         "print(available_memory())"
@@ -266,4 +268,28 @@ def test_a_limit_on_the_process_counts():
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="reads /proc")
 def test_memory_of_this_machine():
-    assert 0 < available_memory() <= module._field(Path("/proc/meminfo"), "MemTotal:") * 1024
+    assert 0 < available_memory() <= memory_module._field(Path("/proc/meminfo"), "MemTotal:") * 1024
+
+
+def test_what_would_not_fit_is_refused(many, monkeypatch):
+    monkeypatch.setattr(memory_module, "available_memory", lambda: 1000)
+    with pytest.raises(MemoryLimitError, match=r"1 kB are available(.|\n)*corated.plan"):
+        neighbors(many)
+
+
+def test_more_neighbors_than_there_are_take_no_more(many):
+    assert plan(many, k=10**9).bytes_peak == plan(many, k=many.n_users - 1).bytes_peak
+
+
+def test_nobody_has_more_candidates_than_the_bound():
+    ratings = cr.Ratings.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 2, 1], [1, 2, 3, 4, 5])
+    engine = Engine.build(ratings, of="users", measure="pearson", min_common=1)
+    by_user = dict(
+        zip(engine.profiles.rank, memory_module.candidate_bound(engine, np.arange(3)), strict=True)
+    )
+    assert by_user == {0: 2, 1: 2, 2: 2}
+    engine = Engine.build(ratings, of="users", measure="pearson", min_common=2)
+    by_user = dict(
+        zip(engine.profiles.rank, memory_module.candidate_bound(engine, np.arange(3)), strict=True)
+    )
+    assert by_user == {0: 1, 1: 1, 2: 0}

@@ -80,7 +80,9 @@ def test_what_needs_a_scale_says_so():
     assert reference.value(none, 1, 2, measure="jaccard").value == 0.5
     crooked = ratings_of({1: {1: 0.5, 2: 1.5}, 2: {1: 1.5, 2: 0.5}}, scale=(0.5, 4.5, 1))
     assert reference.value(crooked, 1, 2).value == -1.0
-    for ratings, measure in ((none, "pearson"), (crooked, "cosine"), (crooked, "cosine_common")):
+    assert reference.value(crooked, 1, 2, measure="cosine").value == 0.6  # (1, 3) and (3, 1) halves
+    odd = ratings_of({1: {1: 0.1234567}, 2: {1: 1.1234567}}, scale=(0.1234567, 4.1234567, 1))
+    for ratings, measure in ((none, "pearson"), (odd, "cosine"), (odd, "cosine_common")):
         with pytest.raises(DataError):
             reference.value(ratings, 1, 2, measure=measure)
 
