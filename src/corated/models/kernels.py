@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.similarity.jit import inlined, kernel
-from corated.similarity.topk import TopK, offer_row, settle
+from corated.similarity.topk import RANK_MASK, TopK, offer_row, settle
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -177,7 +177,7 @@ def walk_sum(
         settle(best, n, 0, 1)
         for place in range(best.size[0]):
             out = row * n + place
-            lists.item[out] = 0xFFFFFFFF - (best.tie[place] & 0xFFFFFFFF)
+            lists.item[out] = RANK_MASK - (best.tie[place] & RANK_MASK)
             lists.support[out] = best.tie[place] >> 32
             lists.score[out] = best.key[place]
         lists.size[row] = best.size[0]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
+
+from corated.ratings.notices import brief
+from corated.ratings.sources import counted
 
 if TYPE_CHECKING:
     from corated.ratings.check import Bin, Heavy, Report
@@ -19,17 +23,29 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _COLUMNS = 11
 
 
-def as_text(report: Report) -> str:
-    """Return the report in at most 24 lines of 80 columns; what does not fit is counted."""
-    lines = [f"{report.n_ratings:,} ratings by {report.n_users:,} users of {report.n_items:,} items"]
+def as_text(report: Report, *, more: str = ": see .warnings and .notices") -> str:
+    """Return the report in at most 24 lines of 80 columns.
+
+    What does not fit is counted, and `more` says where to find it.
+    """
+    lines = [_title(report)]
     for label, value in _facts(report):
         lines += _entry(label, value)
     at = 1 + next(at for at, line in enumerate(lines) if line.startswith("scale"))
     lines[at:at] = _histogram(report)
-    notes = [f"! {found.message} {found.hint}" for found in report.warnings]
-    # A notice about duplicates has its own line already.
-    notes += [f"· {text}" for text in report.notices if text not in report.duplicates]
-    return "\n".join(lines + _fitting(notes, _LINES - len(lines)))
+    notes = [_wrapped("! ", f"{found.message} {found.hint}", 3) for found in report.warnings]
+    for text in report.notices:
+        short = brief(text)
+        if short is not None:
+            notes.append(_wrapped("· ", short, 1))
+        elif text not in report.duplicates:  # which have a line of their own
+            notes.append(_wrapped("· ", text, 3))
+    return "\n".join(lines + _fitting(notes, _LINES - len(lines), more))
+
+
+def _title(report: Report) -> str:
+    ratings, users = counted(report.n_ratings, "rating"), counted(report.n_users, "user")
+    return f"{ratings} by {users} of {counted(report.n_items, 'item')}"
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -38,17 +54,17 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if scale is None:
         levels = f"none: {report.levels_used:,} values from {report.lowest:.6g} to {report.highest:.6g}"
     else:
-        used = f"{report.levels_used} of {scale.levels} levels used"
+        used = f"{report.levels_used} of {counted(scale.levels, 'level')} used"
         levels = f"{scale.low:g} to {scale.high:g} by {scale.step:g}, {used}"
     titled = "" if report.titled_items is None else f"; {_part(report.titled_items, report.n_items)} titled"
     facts = [
         ("density", f"{report.density:.3%}; ids: users {report.user_ids}, items {report.item_ids}"),
-        ("scale", f"{levels}, mean {report.mean:.2f}"),
+        ("scale", f"{levels}, mean {_mean(report.mean)}"),
         ("duplicates", report.duplicates),
         (
             "users",
-            f"median {report.median_per_user:g} ratings; "
-            f"{_part(report.users_with_2_or_fewer, report.n_users)} have 2 or fewer",
+            f"{_median(report.median_per_user)}; "
+            f"{_part(report.users_with_2_or_fewer, report.n_users, 'has', 'have')} 2 or fewer",
         ),
         (
             "flat raters",
@@ -57,10 +73,14 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ),
         (
             "items",
-            f"median {report.median_per_item:g} ratings; "
-            f"{_part(report.items_with_1, report.n_items)} have 1{titled}",
+            f"{_median(report.median_per_item)}; "
+            f"{_part(report.items_with_1, report.n_items, 'has', 'have')} 1{titled}",
         ),
-        ("reach", f"{_part(report.users_in_reach, report.n_users)} users share an item with another user"),
+        (
+            "reach",
+            f"{_part(report.users_in_reach, report.n_users, 'user shares', 'users share')} "
+            f"an item with another user",
+        ),
         ("most by", ", ".join(_name(heavy) for heavy in report.heaviest_users)),
         ("most for", ", ".join(_name(heavy) for heavy in report.heaviest_items)),
         (
@@ -73,8 +93,17 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return facts
 
 
-def _part(part: int, whole: int) -> str:
-    return f"{part:,} ({part / whole if whole else 0:.1%})"
+def _part(part: int, whole: int, one: str = "", many: str = "") -> str:
+    """Return a count and its share, with the words that follow one and those that follow several."""
+    return f"{part:,} ({part / whole if whole else 0:.1%}) {one if part == 1 else many}".rstrip()
+
+
+def _median(ratings: float) -> str:
+    return f"median {ratings:g} rating{'' if ratings == 1 else 's'}"
+
+
+def _mean(mean: float) -> str:
+    return f"{mean:.2f}" if abs(mean) < 1e9 else f"{mean:.6g}"
 
 
 def _name(heavy: Heavy) -> str:
@@ -98,14 +127,13 @@ def _wrapped(start: str, value: str, most: int) -> list[str]:
     return [(start if at == 0 else " " * len(start)) + line for at, line in enumerate(lines)]
 
 
-def _fitting(notes: list[str], room: int) -> list[str]:
+def _fitting(notes: list[list[str]], room: int, more: str) -> list[str]:
     """Return as many notes as fit, and the number of those that do not."""
     lines: list[str] = []
-    for at, note in enumerate(notes):
-        wrapped = _wrapped(note[:2], note[2:], 3)
+    for at, wrapped in enumerate(notes):
         is_last = at == len(notes) - 1
         if at and len(lines) + len(wrapped) + (not is_last) > room:
-            lines.append(f"… and {len(notes) - at} more: see .warnings and .notices")
+            lines.append(f"… and {len(notes) - at} more{more}")
             break
         lines += wrapped
     return lines
@@ -131,7 +159,13 @@ def _columns(bins: tuple[Bin, ...]) -> list[tuple[str, int]]:
     """Return labels and counts for at most 11 columns, neighboring bins taken together."""
     step = -(-len(bins) // _COLUMNS)
     groups = [bins[at : at + step] for at in range(0, len(bins), step)]
-    return [(f"{group[0].low:.4g}"[:5], sum(part.count for part in group)) for group in groups]
+    return [(_short(group[0].low), sum(part.count for part in group)) for group in groups]
+
+
+def _short(number: float) -> str:
+    """Render a number in at most five signs (six for a negative like -1e300)."""
+    text = f"{number:.4g}"
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.0e}") if "e" in text else text[:5]
 
 
 def as_html(report: Report) -> str:
@@ -151,9 +185,8 @@ def as_html(report: Report) -> str:
     notes = "".join(
         f"<li><b>{html.escape(found.message)}</b> {html.escape(found.hint)}</li>" for found in report.warnings
     ) + "".join(f"<li>{html.escape(text)}</li>" for text in report.notices)
-    title = f"{report.n_ratings:,} ratings by {report.n_users:,} users of {report.n_items:,} items"
     return (
-        f"<div><p><b>{title}</b></p><table>{rows}</table><table>{bars}</table>"
+        f"<div><p><b>{_title(report)}</b></p><table>{rows}</table><table>{bars}</table>"
         + (f"<ul>{notes}</ul>" if notes else "")
         + "</div>"
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from corated.ratings.sources import counted
+
 if TYPE_CHECKING:
     from corated.ratings.check import Report
 
@@ -121,14 +123,16 @@ def _zeros(report: Report) -> Found:
     if report.lowest in (0, -1) and report.levels_used > 2 and zeros and (share < 0.005 or share > 0.3):
         yield (
             "zeros",
-            f"{zeros:,} ratings are 0 ({share:.2%}), and 0 counts as a rating.",
+            f"{counted(zeros, 'rating')} {'is' if zeros == 1 else 'are'} 0 ({share:.2%}), "
+            f"and 0 counts as a rating.",
             "If 0 stands for 'not rated' in this data, remove those rows.",
         )
     first = report.histogram[0]
     if first.low == first.high == -1 and report.levels_used > 2:
         yield (
             "minus_one",
-            f"{first.count:,} ratings are -1, and -1 counts as a rating.",
+            f"{counted(first.count, 'rating')} {'is' if first.count == 1 else 'are'} -1, "
+            f"and -1 counts as a rating.",
             "If -1 stands for 'not rated' in this data, remove those rows.",
         )
 
@@ -214,6 +218,7 @@ def _titles(report: Report) -> Found:
     if _share(missing, report.n_items) > 0.1:
         yield (
             "untitled_items",
-            f"{missing:,} of {report.n_items:,} items have no title in the catalog.",
+            f"{missing:,} of {counted(report.n_items, 'item')} {'has' if missing == 1 else 'have'} "
+            f"no title in the catalog.",
             "They are named by their ids; check that catalog and ratings belong together.",
         )

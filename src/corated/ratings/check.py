@@ -168,15 +168,27 @@ def _distribution(ratings: Ratings) -> tuple[float, float, float, tuple[Bin, ...
         counts = np.bincount(ratings.codes, minlength=ratings.scale.levels)
         levels = ratings.scale.decode(np.arange(len(counts), dtype=np.uint8))
         used = np.flatnonzero(counts)
-        mean = float(levels @ counts) / int(counts.sum())
+        unit = _unit(levels)
+        mean = float((levels / unit) @ counts) / int(counts.sum()) * unit
         bins = tuple(
             Bin(float(level), float(level), int(count)) for level, count in zip(levels, counts, strict=True)
         )
         return float(levels[used[0]]), float(levels[used[-1]]), mean, bins, len(used)
     values = ratings.values
-    found, edges = np.histogram(values, _BINS)
-    bins = tuple(Bin(float(edges[at]), float(edges[at + 1]), int(count)) for at, count in enumerate(found))
-    return float(values.min()), float(values.max()), float(values.mean()), bins, len(np.unique(values))
+    unit = _unit(values)
+    small = values / unit
+    found, edges = np.histogram(small, _BINS)
+    bins = tuple(
+        Bin(float(low) * unit, float(high) * unit, int(count))
+        for low, high, count in zip(edges[:-1], edges[1:], found, strict=True)
+    )
+    mean = float(small.mean()) * unit
+    return float(values.min()), float(values.max()), mean, bins, len(np.unique(values))
+
+
+def _unit(values: npt.NDArray[np.float64]) -> float:
+    """Return a divisor by which neither sum nor span of ratings like 1e300 overflows; 1 for usual ones."""
+    return max(1.0, float(np.abs(values).max()) / 1e100)
 
 
 def _flat_users(ratings: Ratings, per_user: Int64s) -> int:

@@ -32,6 +32,8 @@ def collect(source: Source, options: ReadOptions) -> Ratings:
     """Read every batch of a source into `Ratings`; raises `DataError` and `ParameterError`."""
     notices = Notices()
     columns = choose_columns(source, options, notices)
+    if columns.time is None:
+        options.refuse_time_settings(source.name)
     ratings = _Collector(source, options, columns, notices).run()
     notices.emit()
     return ratings
@@ -96,6 +98,18 @@ class _Collector:
         return self._assemble()
 
     def _add(self, batch: dict[str, pa.Array]) -> None:
+        try:
+            self._take(batch)
+        except pa.ArrowException as error:
+            kinds = ", ".join(f"{name!r} {column.type}" for name, column in batch.items())
+            raise DataError(
+                f"{self.source.name}: a column cannot be used: {str(error).splitlines()[0].rstrip('.')}.",
+                expected="columns of numbers, text or datetimes",
+                rows=[f"types: {kinds}"],
+                hint="Convert the column of an unusual type first.",
+            ) from error
+
+    def _take(self, batch: dict[str, pa.Array]) -> None:
         n = len(batch[self.columns.user])
         given = batch[self.columns.rating] if self.columns.rating else pa.array(np.ones(n))
         bad = self.ratings.add(given, self.n_read)
@@ -178,6 +192,15 @@ class _Collector:
                 expected=f"one {rule} rating for each user and item",
                 hint='Pass duplicates="max", "min" or "mean", or remove the repeats.',
             ) from None
+        if merged.values is not None and not np.isfinite(merged.values).all():
+            over = merged.kept[~np.isfinite(merged.values)]
+            raise refusal(
+                self.kept,
+                f'duplicates="{rule}" makes {counted(len(over), "rating")} larger than the largest float.',
+                rows=rows.describe(over[:SHOWN]),
+                expected="ratings whose sum is a finite number",
+                hint='Pass duplicates="max" or "min", or correct these ratings.',
+            )
         if n_extra:
             self.notices.add(f'{counted(n_extra, "repeated rating")} merged by duplicates="{rule}".')
         return merged

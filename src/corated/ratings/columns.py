@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from corated.errors import DataError
-from corated.ratings.notices import Notices
+from corated.ratings.notices import Notices, no_header
 from corated.ratings.options import ReadOptions
-from corated.ratings.sources import Source
+from corated.ratings.sources import Source, an
 from corated.ratings.times import is_naive
 
 __all__ = ["Columns", "choose_columns", "is_known_name", "plain_name"]
@@ -77,7 +78,7 @@ def choose_columns(source: Source, options: ReadOptions, notices: Notices) -> Co
         if given is False:
             chosen[role] = None
         elif given is not None:
-            chosen[role] = _given(source, role, given)
+            chosen[role] = _given(source, role, given, taken)
         elif source.headerless:
             chosen[role] = source.columns[position] if position < len(source.columns) else None
         else:
@@ -86,7 +87,7 @@ def choose_columns(source: Source, options: ReadOptions, notices: Notices) -> Co
                 guessed[role] = str(chosen[role])
     for role in ("user", "item"):
         if chosen[role] is None:
-            raise _missing(source, role)
+            raise _missing(source, role, taken=chosen.values())
     user, item = str(chosen["user"]), str(chosen["item"])
     if user == item:
         raise DataError(
@@ -94,7 +95,7 @@ def choose_columns(source: Source, options: ReadOptions, notices: Notices) -> Co
             expected="two columns",
             hint="Pass user= and item= with different names.",
         )
-    _report(source, guessed, notices)
+    _report(source, guessed, _rivals(source, guessed, {*taken, *chosen.values()}), notices)
     if chosen["rating"] is None and options.rating is not False:
         notices.add(
             f"There is no column of ratings in {source.name}; every rating was taken as 1 "
@@ -104,7 +105,7 @@ def choose_columns(source: Source, options: ReadOptions, notices: Notices) -> Co
     return Columns(user, item, chosen["rating"], chosen["time"], _witness(source, chosen["time"]))
 
 
-def _given(source: Source, role: str, name: str) -> str:
+def _given(source: Source, role: str, name: str, taken: set[object]) -> str:
     found = [column for column in source.columns if column == name]
     if len(found) == 1:
         return name
@@ -114,7 +115,7 @@ def _given(source: Source, role: str, name: str) -> str:
             expected="column names that differ",
             hint="Rename all but one of them.",
         )
-    raise _missing(source, role, name)
+    raise _missing(source, role, name, taken)
 
 
 def _guess(source: Source, role: str, taken: set[object]) -> str | None:
@@ -137,9 +138,12 @@ def _guess(source: Source, role: str, taken: set[object]) -> str | None:
     return None
 
 
-def _missing(source: Source, role: str, name: str = "") -> DataError:
+def _missing(source: Source, role: str, name: str = "", taken: Iterable[object] = ()) -> DataError:
     columns = list(source.columns)
-    by_plain = {plain_name(column): column for column in columns}
+    others = {known for other in POSITIONS if other != role for known in NAMES[other]}
+    # What is another role's, or surely is, was not meant.
+    free = [column for column in columns if column not in set(taken) and plain_name(column) not in others]
+    by_plain = {plain_name(column): column for column in free}
     close = difflib.get_close_matches(plain_name(name), by_plain, n=1, cutoff=0.5) if name else []
     if not close and not name:
         for known in NAMES[role][:6]:
@@ -154,21 +158,31 @@ def _missing(source: Source, role: str, name: str = "") -> DataError:
         hint += " If the first line is data, put a line of column names before it."
     return DataError(
         f"{source.name}: {what}. The columns are {listed}{more}.",
-        expected=f"a {role} column, called for instance {PLAIN[role]!r}",
+        expected=f"{an(role)} column, called for instance {PLAIN[role]!r}",
         hint=hint,
     )
 
 
-def _report(source: Source, guessed: dict[str, str], notices: Notices) -> None:
+def _rivals(source: Source, guessed: dict[str, str], taken: set[object]) -> dict[str, list[str]]:
+    """Return for each guessed role the further columns whose names would fit it."""
+    free = [column for column in source.columns if column not in taken and is_known_name(column)]
+    found = {role: [column for column in free if plain_name(column) in NAMES[role]] for role in guessed}
+    return {role: columns for role, columns in found.items() if columns}
+
+
+def _report(source: Source, guessed: dict[str, str], rivals: dict[str, list[str]], notices: Notices) -> None:
     if source.headerless:
         roles = ", ".join(POSITIONS[: len(source.columns)])
-        notices.add(f"{source.name} has no header; its columns were taken as {roles}.")
+        notices.add(no_header(source.name, roles))
         return
-    if not guessed or all(PLAIN[role] == name for role, name in guessed.items()):
+    if not rivals and all(PLAIN[role] == name for role, name in guessed.items()):
         return
-    pairs = ", ".join(f"{role}={name!r}" for role, name in guessed.items())
+    pairs = ", ".join(
+        f"{role}={name!r}" + (f" (not {' or '.join(map(repr, rivals[role]))})" if role in rivals else "")
+        for role, name in guessed.items()
+    )
     notices.add(
-        f"Columns of {source.name} were recognized by name: {pairs} (pass these to be sure).", warn=True
+        f"Columns of {source.name} were recognized by name: {pairs}; pass these to be sure.", warn=True
     )
 
 
@@ -176,5 +190,6 @@ def _witness(source: Source, time: str | None) -> str | None:
     """Find a second column of times beside one of naive datetimes."""
     if time is None or source.headerless or not is_naive(source.sample(time)):
         return None
-    others = {plain_name(column): column for column in source.columns if column != time}
+    once = [column for column in source.columns if column != time and list(source.columns).count(column) == 1]
+    others = {plain_name(column): column for column in once}
     return next((others[name] for name in NAMES["time"] if name in others), None)

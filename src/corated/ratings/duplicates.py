@@ -82,7 +82,8 @@ def merge(starts: npt.NDArray[np.bool_], ratings: Floats, times: Int64s | None, 
     if rule == "count":
         values[groups] = counts
     else:
-        sums = np.add.reduceat(ratings[rows[value_order]], firsts)
+        with np.errstate(over="ignore"):  # judged by the caller
+            sums = np.add.reduceat(ratings[rows[value_order]], firsts)
         values[groups] = sums if rule == "sum" else sums / counts
     latest = np.lexsort((by_time, runs))
     kept[groups] = rows[latest[ends]]

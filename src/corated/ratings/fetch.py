@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from corated.ratings.catalog import Catalog
     from corated.ratings.ratings import Ratings
 
-__all__ = ["DATASETS", "Dataset", "fetch"]
+__all__ = ["DATASETS", "Dataset", "DatasetInfo", "fetch"]
 
 _MANIFEST = ".corated.json"
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens/"
@@ -101,8 +102,20 @@ _SOURCES: dict[str, _Source] = {
     "ml-25m": _movielens("ml-25m", "csv", 1024, 4096),
 }
 
-DATASETS: tuple[str, ...] = tuple(_SOURCES)
-"""The names that `fetch` knows."""
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set that `fetch` knows: its name, its license and the page it comes from."""
+
+    name: str
+    license: str
+    source: str
+
+
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
+    {name: DatasetInfo(name, source.license, source.page) for name, source in _SOURCES.items()}
+)
+"""The data sets that `fetch` knows, by name."""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+from narwhals.exceptions import NarwhalsError
 
-from corated.errors import DataError, ParameterError
-from corated.ratings.sources import Place, Source
+from corated.errors import CoratedError, DataError, ParameterError
+from corated.ratings.sources import SHOWN, Place, Source
 
-__all__ = ["StreamSource", "TableSource", "open_columns", "open_table"]
+__all__ = ["StreamSource", "TableSource", "column_names", "open_columns", "open_table"]
 
 BATCH_ROWS: Final = 1 << 20
 _IN_ARROW: Final = (pa.Array, pa.ChunkedArray)
+_NARROW: Final = (np.float16, np.float32)
 
 
 def open_table(table: Any) -> Source:
@@ -29,12 +32,26 @@ def open_table(table: Any) -> Source:
         return StreamSource(table)
     if isinstance(table, Mapping):
         return open_columns(table)
-    if not hasattr(table, "__arrow_c_stream__") or _is_pandas(table):
-        frame = nw.from_native(table, eager_only=True, pass_through=True)
-        if isinstance(frame, nw.DataFrame):
-            return FrameSource(frame)
+    if _is_pandas(table):
+        return PandasSource(table)
     if hasattr(table, "__arrow_c_stream__"):
         return StreamSource(pa.RecordBatchReader.from_stream(table))
+    try:
+        frame = nw.from_native(table, pass_through=True)
+        if isinstance(frame, nw.DataFrame):
+            return FrameSource(frame)
+    except NarwhalsError as error:
+        raise DataError(
+            f"the table: cannot be used: {_first_line(error)}",
+            expected="a frame with columns of different names",
+            hint="Correct the frame, or pass a dict of the columns.",
+        ) from error
+    if isinstance(frame, nw.LazyFrame):
+        raise ParameterError(
+            f"{type(table).__name__} is lazy: it has no rows yet.",
+            expected="a frame in memory",
+            hint="Call .collect() and pass the result.",
+        )
     raise ParameterError(
         f"{type(table).__name__} is no table of ratings.",
         expected="a frame (pandas, polars, …), Arrow data, a dict of columns, or a path",
@@ -44,16 +61,14 @@ def open_table(table: Any) -> Source:
 
 def open_columns(columns: Mapping[Any, Any], name: str = "the table") -> Source:
     """Make a source of columns by name; raises `ParameterError` where their lengths differ."""
-    held = {
-        str(key): values if hasattr(values, "__len__") else list(values) for key, values in columns.items()
-    }
-    for key, values in held.items():
-        if isinstance(values, str | bytes) or getattr(values, "ndim", 1) != 1:
-            raise ParameterError(
-                f"{key} is {type(values).__name__} {np.shape(values)!s}, not a column.",
-                expected="a list or a one-dimensional array",
-                hint=f"Pass one value for each rating in {key}.",
-            )
+    held: dict[str, Any] = {}
+    for key, values in columns.items():
+        sized = hasattr(values, "__len__")
+        if isinstance(values, str | bytes) or not (sized or isinstance(values, Iterable)):
+            raise _no_column(str(key), f"{type(values).__name__} {str(values)[:40]!r}")
+        if getattr(values, "ndim", 1) != 1:
+            raise _no_column(str(key), f"{type(values).__name__} {np.shape(values)!s}")
+        held[str(key)] = values if sized else list(values)
     lengths = {key: len(values) for key, values in held.items()}
     if len(set(lengths.values())) > 1:
         raise ParameterError(
@@ -62,6 +77,24 @@ def open_columns(columns: Mapping[Any, Any], name: str = "the table") -> Source:
             hint="Pass one value for each rating in every column.",
         )
     return ColumnsSource(held, name)
+
+
+def _no_column(key: str, got: str) -> ParameterError:
+    return ParameterError(
+        f"{key} is {got}, not a column.",
+        expected="a list or a one-dimensional array",
+        hint=f"Pass one value for each rating in {key}.",
+    )
+
+
+def column_names(table: Any) -> list[str]:
+    """Return the names of a table's columns in memory (of pandas with its named index); [] of a path."""
+    if _is_pandas(table):
+        return list(PandasSource(table).columns)
+    if isinstance(table, Mapping):
+        return [str(name) for name in table]
+    names = getattr(table, "column_names", None)  # Arrow
+    return [str(name) for name in (names if names is not None else getattr(table, "columns", ()))]
 
 
 class TableSource:
@@ -129,8 +162,34 @@ class ColumnsSource(TableSource):
         yield from ArrowSource(pa.table(arrays)).batches(wanted)
 
 
+class PandasSource(TableSource):
+    """A pandas frame: its columns, whose names may repeat, and after them the named levels of its index."""
+
+    def __init__(self, frame: Any, name: str = "the table") -> None:
+        names = [str(column) for column in frame.columns]
+        levels = [(at, str(level)) for at, level in enumerate(frame.index.names) if level is not None]
+        self._levels = {level: at for at, level in levels if level not in names}
+        super().__init__([*names, *self._levels], name)
+        self._frame = frame
+
+    def _column(self, name: str) -> Any:
+        at = self.columns.index(name)
+        if at < self._frame.shape[1]:
+            return self._frame.iloc[:, at]
+        return self._frame.index.get_level_values(self._levels[name]).to_series()
+
+    def sample(self, column: str) -> pa.Array:
+        return _whole(as_column(self._column(column).head(8), column, self))
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[list[pa.Array]]:
+        arrays = {
+            name: as_column(self._column(name), name, self, is_id=at < 2) for at, name in enumerate(wanted)
+        }
+        yield from ArrowSource(pa.table(arrays)).batches(wanted)
+
+
 class FrameSource(TableSource):
-    """A pandas-like frame: only the wanted columns are converted, the others may be anything."""
+    """A frame of another library: only the wanted columns are converted, the others may be anything."""
 
     def __init__(self, frame: nw.DataFrame[Any], name: str = "the table") -> None:
         super().__init__(frame.columns, name)
@@ -154,8 +213,32 @@ def as_column(
 
     Integers and floats mix in ratings, not in ids: 1 and 1.0 may or may not be meant as one.
     """
+    try:
+        return _taken(values, name, source, is_id=is_id)
+    except CoratedError:
+        raise
+    except (
+        pa.ArrowException,
+        NarwhalsError,
+        ArithmeticError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        kind = getattr(values, "dtype", None) or type(values).__name__
+        raise DataError(
+            f"{source.name}: column {name!r} of type {kind} cannot be used: {_first_line(error)}",
+            expected="numbers, text or datetimes",
+            hint="Convert the column first.",
+        ) from error
+
+
+def _taken(values: Any, name: str, source: TableSource, *, is_id: bool) -> pa.Array | pa.ChunkedArray:
     if isinstance(values, _IN_ARROW):
         return values
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and not dtype.isnative:  # written on a machine of the other byte order
+        values = np.asarray(values).astype(dtype.newbyteorder("="))
     if isinstance(values, np.ndarray) and values.dtype.kind not in "OUS":
         return pa.array(values)
     if not isinstance(values, list | tuple | range | np.ndarray):
@@ -194,6 +277,9 @@ def _from_objects(values: list[Any], name: str, source: TableSource, *, is_id: b
             hint="Convert the column to one type first, such as str or int.",
         )
     plain = [None if _is_missing(value) else value for value in values]
+    if kinds <= {"number", "float"}:
+        # A narrow float by its shortest decimal, as in a column of such floats.
+        plain = [float(str(value)) if isinstance(value, _NARROW) else value for value in plain]
     try:
         return pa.array(plain, pa.float64()) if kinds == {"number"} else pa.array(plain)
     except (
@@ -205,10 +291,13 @@ def _from_objects(values: list[Any], name: str, source: TableSource, *, is_id: b
     ) as error:
         if kinds == {"integer"} and all(value is None or abs(value) < 10**76 for value in plain):
             return pa.array(plain, pa.decimal256(76))  # past 64 bits: judged, with their rows, as ids are
+        rows = [row for row, value in enumerate(plain) if _is_beyond_floats(value)] or list(first.values())[
+            :1
+        ]
         raise DataError(
             f"{source.name}: column {name!r} cannot be used: {error}.",
             expected="numbers, text or datetimes",
-            rows=[f"row {row} (from 0): {values[row]!r}" for row in list(first.values())[:1]],
+            rows=[f"row {row} (from 0): {values[row]!r}" for row in rows[:SHOWN]],
             hint="Convert the column first.",
         ) from error
 
@@ -225,6 +314,10 @@ def _family(value: object) -> str:
     return type(value).__name__
 
 
+def _is_beyond_floats(value: object) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) > 2**53
+
+
 def _is_missing(value: object) -> bool:
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return True
@@ -236,7 +329,12 @@ def _is_object(series: Any) -> bool:
 
 
 def _is_pandas(table: Any) -> bool:
-    return type(table).__module__.split(".")[0] == "pandas"
+    pandas = sys.modules.get("pandas")  # nobody can have made a frame without it
+    return pandas is not None and isinstance(table, pandas.DataFrame)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".") + "."
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from corated.ratings.ids import CANONICAL, INT64_MAX, INT64_MIN, MAX_ID_BYTES, IdMap, quote_id
 from corated.ratings.notices import Notices
-from corated.ratings.sources import SHOWN, Source, counted, refusal
+from corated.ratings.sources import SHOWN, Source, an, counted, refusal
 
 __all__ = ["IdCollector"]
 
@@ -21,8 +21,8 @@ Bools = npt.NDArray[np.bool_]
 
 # Distinct values of batches are merged when they are this many, or as many as are known already.
 _PENDING: Final = 1 << 20
-# 2**53: beyond it a float has lost digits of an id.
-_EXACT_FLOAT: Final = float(2**53)
+# From here a float of so many bits may have lost digits of an id.
+_EXACT_FLOAT: Final = {16: float(2**11), 32: float(2**24), 64: float(2**53)}
 _DECIMAL: Final = r"\A(?:0|-?[1-9][0-9]*)(?:\.[0-9]+)?\z"
 _WHOLE: Final = re.compile(r"(-?[0-9]+)(?:\.0+)?\Z")
 _ZERO_FRACTION: Final = r"\.0\z"  # as floats print
@@ -135,10 +135,11 @@ class IdCollector:
         return array.cast(pa.int64())
 
     def _whole(self, array: pa.Array, first_row: int) -> pa.Array:
+        exact = _EXACT_FLOAT[array.type.bit_width]
         floats = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
         missing = np.isnan(floats)
         with np.errstate(invalid="ignore"):
-            bad = ~missing & ((floats != np.floor(floats)) | (np.abs(floats) > _EXACT_FLOAT))
+            bad = ~missing & ((floats != np.floor(floats)) | (np.abs(floats) >= exact))
         rows = np.flatnonzero(bad)
         self._n_fractional += len(rows)
         for row in rows[: SHOWN - len(self._fractional)]:
@@ -211,7 +212,7 @@ class IdCollector:
             raise self._refuse(
                 kept[length == 0],
                 f"{self.what} ids are empty in {{n}}.",
-                expected=f"a {self.what} id in every row",
+                expected=f"{an(self.what)} id in every row",
                 hint="Remove these rows, or fill in the ids.",
             )
         unprintable = ["\0", "\n", "\r"] if self._source.is_text else ["\0"]
@@ -290,7 +291,7 @@ class IdCollector:
                 self._source,
                 f"{self.what} ids are missing in {counted(self._n_missing, 'row')}.",
                 rows=self._missing,
-                expected=f"a {self.what} id in every row",
+                expected=f"{an(self.what)} id in every row",
                 hint="Remove these rows, or fill in the ids.",
             )
         if self._n_fractional:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corated.errors import DataError, IdTypeError, UnknownIdError
+from corated.ratings.sources import an
 
 __all__ = ["MAX_ID_BYTES", "IdKind", "IdMap", "quote_id"]
 
@@ -156,7 +157,7 @@ class IdMap:
         if _CANONICAL_PY.match(text) and INT64_MIN <= int(text) <= INT64_MAX:
             return int(text)
         raise IdTypeError(
-            f"{quote_id(text)} is not a {self.what} id: the {self.what} ids in the data are integers.",
+            f"{quote_id(text)} is not {an(self.what)} id: the {self.what} ids in the data are integers.",
             expected=f"an integer, such as {self._examples()}",
             hint=self._near_miss(text) or f"Give the {self.what} id as a plain integer.",
         )

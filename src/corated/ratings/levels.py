@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +21,19 @@ from corated.ratings.sources import SHOWN, Source, counted, refusal
 __all__ = ["RatingCollector", "RatingColumn"]
 
 # What can be wrong with a rating.
-FAULTS: Final = ("", "missing (empty or NaN)", "not a number", "infinite", "off the declared scale")
-MISSING, NOT_A_NUMBER, INFINITE, OFF_SCALE = 1, 2, 3, 4
+FAULTS: Final = (
+    "",
+    "missing (empty or NaN)",
+    "not a number",
+    "infinite",
+    "off the declared scale",
+    "too large for an exact float (an integer of 2**53 or more)",
+)
+MISSING, NOT_A_NUMBER, INFINITE, OFF_SCALE, TOO_LARGE = 1, 2, 3, 4, 5
+_EXACT: Final = float(2**53)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:\.0*)?\Z")
+
+_NARROW: Final = (pa.float16(), pa.float32())
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -63,14 +76,14 @@ class RatingCollector:
     def add(self, array: pa.Array, first_row: int) -> Bools | None:
         """Take in one batch; return which of its rows are bad (stored as 0), or None where none is."""
         indices, values, texts = self._distinct(array, first_row)
-        faults = self._faults_of(values, texts)
+        faults = self._faults_of(values, texts, is_exact=_is_exact(array.type))
         bad: Bools | None = None
         if faults.any():
             rows = np.flatnonzero(faults[indices])
             if rows.size:
                 bad = np.zeros(len(indices), np.bool_)
                 bad[rows] = True
-                self._note(rows, faults[indices[rows]], values[indices[rows]], texts, indices, first_row)
+                self._note(rows, faults[indices[rows]], lambda row: _shown(array[row].as_py()), first_row)
             values = np.where(faults > 0, 0.0, values)
         self._store(indices, values)
         return bad
@@ -95,7 +108,7 @@ class RatingCollector:
         )
 
     def _hint(self) -> str:
-        hint = 'Correct these rows, or pass on_bad="drop" (--on-bad drop) to leave them out.'
+        hint = 'Correct these rows, or pass on_bad="drop" to leave them out.'
         if self._decimal_commas:
             hint = "Write decimals with a point (3.5), not a comma. " + hint
         return hint
@@ -120,12 +133,15 @@ class RatingCollector:
                 expected="numbers",
                 hint="Name the column of the ratings with rating=, or pass rating=False for none.",
             )
+        if pa.types.is_string_view(array.type):
+            array = array.cast(pa.large_string())
         if _is_number(kind):
             if pa.types.is_dictionary(array.type):
                 array = array.dictionary_decode()
             if pa.types.is_boolean(kind):
                 array = array.cast(pa.int8())
-            array = array.cast(pa.float64(), safe=False).fill_null(float("nan"))
+            array = _widened(array) if kind in _NARROW else array.cast(pa.float64(), safe=False)
+            array = array.fill_null(float("nan"))
             array = pa.array(array.to_numpy(zero_copy_only=False) + 0.0)  # -0.0 becomes 0.0
         encoded = array if pa.types.is_dictionary(array.type) else pc.dictionary_encode(array)
         values = encoded.dictionary
@@ -138,11 +154,14 @@ class RatingCollector:
             return indices, values.to_numpy(zero_copy_only=False), None
         return indices, _parse_all(values), values
 
-    def _faults_of(self, values: Floats, texts: pa.Array | None) -> npt.NDArray[np.int8]:
+    def _faults_of(self, values: Floats, texts: pa.Array | None, *, is_exact: bool) -> npt.NDArray[np.int8]:
         """Return for each distinct value its place in `FAULTS`, 0 for none."""
         faults = np.zeros(len(values), np.int8)
         unset = np.isnan(values)
         faults[unset] = MISSING
+        for place in np.flatnonzero(np.abs(values) >= _EXACT).tolist():
+            if is_exact or (texts is not None and _INTEGER.match(texts[place].as_py().strip())):
+                faults[place] = TOO_LARGE
         if texts is not None:
             for place in np.flatnonzero(unset).tolist():
                 text = (texts[place].as_py() or "").strip().lower()
@@ -158,17 +177,14 @@ class RatingCollector:
         self,
         rows: npt.NDArray[Any],
         faults: npt.NDArray[np.int8],
-        values: Floats,
-        texts: pa.Array | None,
-        indices: npt.NDArray[Any],
+        got: Callable[[int], str],
         first_row: int,
     ) -> None:
         for fault, count in enumerate(np.bincount(faults, minlength=len(FAULTS)).tolist()):
             if count:
                 self.faults[FAULTS[fault]] += count
-        for at, row in enumerate(rows[: SHOWN - len(self._bad)].tolist()):
-            got = f"{values[at]:.10g}" if texts is None else repr(texts[int(indices[row])].as_py())
-            self._bad.append((first_row + row, f"rating {got}"))
+        for row in rows[: SHOWN - len(self._bad)].tolist():
+            self._bad.append((first_row + row, f"rating {got(row)}"))
 
     def _store(self, indices: npt.NDArray[Any], values: Floats) -> None:
         if self._places is not None:
@@ -193,6 +209,29 @@ class RatingCollector:
         self._places = None
 
 
+def _widened(array: pa.Array) -> pa.Array:
+    """Make doubles of narrow floats by their shortest decimals: .1 in 32 bits was meant as .1.
+
+    Cast bit by bit it would be 0.10000000149, on no scale.
+    """
+    encoded = pc.dictionary_encode(array)
+    if array.type == pa.float16():
+        narrow = encoded.dictionary.to_numpy(zero_copy_only=False)
+        values = pa.array([float(str(value)) for value in narrow], pa.float64())
+    else:
+        values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
+    return values.take(encoded.indices)
+
+
+def _shown(value: object) -> str:
+    """Render a rating as it came: floats short, integers whole, text quoted."""
+    if value is None:
+        return "nan"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return repr(value) if isinstance(value, str) else str(value)
+
+
 def _parse_all(texts: pa.Array) -> Floats:
     """Read numbers as people write them in files; NaN for what is none."""
     try:
@@ -210,6 +249,12 @@ def _parse(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
+
+
+def _is_exact(kind: pa.DataType) -> bool:
+    """Tell whether a type has digits that a double may not hold."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
 def _is_number(kind: pa.DataType) -> bool:

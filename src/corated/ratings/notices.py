@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from pathlib import Path
 
 from corated.errors import CoratedNotice
 
-__all__ = ["Notices"]
+__all__ = ["Notices", "brief", "no_header", "unit_taken"]
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def no_header(name: str, roles: str) -> str:
+    """Say that columns were taken by their position."""
+    return f"{name} has no header; its columns were taken as {roles}."
+
+
+def unit_taken(column: str, unit: str, span: str) -> str:
+    """Say that a unit of time was told by magnitude."""
+    return f"Times in column {column!r} were taken as {unit} since 1970, UTC: {span} (time_unit= overrules)."
+
+
+def brief(text: str) -> str | None:
+    """Return what remains on a screen of the two notices that plain files always have; None for others."""
+    headerless = re.search(r" (has no header; its columns were taken as .*)", text)
+    if headerless:
+        return f"The file {headerless[1]}"
+    unit = re.match(
+        r"(Times in column .* were taken as \w+) since 1970, .*( \(time_unit= overrules\)\.)", text
+    )
+    return f"{unit[1]}{unit[2]}" if unit else None
 
 
 class Notices:

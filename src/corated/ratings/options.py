@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from corated.errors import ParameterError
 from corated.ratings.scale import Scale, as_scale
 
-__all__ = ["DUPLICATES", "FORMATS", "ReadOptions"]
+__all__ = ["DUPLICATES", "FORMATS", "ReadOptions", "unused"]
 
 DUPLICATES: Final = ("refuse", "last", "first", "max", "min", "mean", "sum", "count")
 FORMATS: Final = ("dat", "csv", "tsv", "parquet", "arrow")
@@ -61,6 +61,13 @@ class ReadOptions:
         scale: Scale | None = self.scale
         return scale
 
+    def refuse_time_settings(self, name: str) -> None:
+        """Raise `ParameterError` where settings of times were given and no times are read from `name`."""
+        why = "time=False reads no times" if self.time is False else f"there is no column of times in {name}"
+        for setting, value in (("time_unit", self.time_unit), ("tz", self.tz)):
+            if value is not None:
+                raise unused(setting, value, why, "times")
+
     def id_kind(self, what: str) -> str | None:
         """Return the declared type of the "user" or "item" ids, or None."""
         if self.ids is None or isinstance(self.ids, str):
@@ -92,6 +99,15 @@ class ReadOptions:
                     expected='an encoding that Python knows, such as "utf-8" or "latin-1"',
                     hint="Leave it out for UTF-8.",
                 ) from error
+
+
+def unused(name: str, value: str, why: str, fits: str) -> ParameterError:
+    """Make the error for a setting that was given where it has no use."""
+    return ParameterError(
+        f'{name}="{value}" has no use here: {why}.',
+        expected=f"{name} only with {fits}",
+        hint=f"Leave {name} out.",
+    )
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -150,7 +150,7 @@ class Ratings:
             user="user_id",
             item="item_id",
             rating=False if values is None else "rating",
-            time=False if times is None else "timestamp",
+            time=None if times is None else "timestamp",
             scale=scale, duplicates=duplicates, time_unit=time_unit, tz=tz, ids=ids, on_bad=on_bad,
         )  # fmt: skip
         return collect(open_columns(columns), options)

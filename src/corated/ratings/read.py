@@ -57,6 +57,9 @@ def read_ratings(
     rating[, time]. With one, the usual names are recognized and what was guessed is warned of
     (`CoratedNotice`) and kept in `Ratings.notices`; columns that are not needed are not read.
 
+    Of a pandas frame the named levels of the index count as columns. Floats of 16 and 32 bits are
+    taken by their shortest decimals, so .1 is .1.
+
     Parameters
     ----------
     source : the path, "-", open file, frame, Arrow data or dict of columns
@@ -67,13 +70,14 @@ def read_ratings(
     duplicates : what to do where a user rated an item twice: "refuse", "last" or "first" (by
         time), "max", "min", "mean", "sum", "count"
     time_unit : "s", "ms", "us" or "ns" of Unix times; by default told by their size
-    tz : time zone of datetimes without one, such as "Europe/Berlin"
+    tz : time zone of datetimes without one, such as "Europe/Berlin". Like `time_unit`, refused where
+        it has no use
     encoding : of text, by default UTF-8
     delimiter : between columns of text, by default recognized
     ids : "integer" or "text", or ``{"user": …, "item": …}``. By default a column of text is
         integers only if every id is written as an integer prints
     on_bad : "refuse", or "drop" to leave out rows whose rating is missing, not finite, not a
-        number or off the declared scale
+        number, an integer of 2**53 or more, or off the declared scale
 
     Raises
     ------

@@ -104,7 +104,12 @@ class Scale:
     @property
     def ratings(self) -> Floats:
         """The rating of every level, ascending: float64[levels]."""
-        return np.round(self.low + np.arange(self.levels) * self.step, 10) + 0.0
+        ratings = self.low + np.arange(self.levels) * self.step
+        with np.errstate(over="ignore"):
+            rounded = np.round(ratings, 10)
+        # Rounding multiplies first, which is too much for a rating like 1e300.
+        levels: Floats = np.where(np.isfinite(rounded), rounded, ratings) + 0.0
+        return levels
 
     def __str__(self) -> str:
         if self.levels == 1:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from corated.errors import DataError
 
-__all__ = ["Place", "Source", "counted", "cut", "refusal"]
+__all__ = ["Place", "Source", "an", "counted", "cut", "refusal"]
 
 SHOWN = 5
 Place = tuple[str, str]
@@ -36,6 +36,11 @@ class Source(Protocol):
 def counted(n: int, noun: str) -> str:
     """Return "1 rating", "2 ratings": a count with its noun."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def an(noun: str) -> str:
+    """Return a noun with its article: "an item", "a user"."""
+    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"
 
 
 def cut(text: str) -> str:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corated.errors import DataError
-from corated.ratings.notices import Notices
-from corated.ratings.options import UNITS
+from corated.ratings.notices import Notices, unit_taken
+from corated.ratings.options import UNITS, unused
 from corated.ratings.sorting import joined
 from corated.ratings.sources import SHOWN, Source, counted, refusal
 
@@ -74,6 +74,8 @@ class TimeCollector:
                 "times of one kind",
                 f"Convert the column to one kind, or {_LEAVE_OUT}",
             )
+        if not self._kind:
+            self._refuse_unused(kind)
         self._kind = kind
         self._chunks.append(values)
         self._first_rows.append(first_row)
@@ -100,6 +102,16 @@ class TimeCollector:
                 warn=True,
             )
         return times
+
+    def _refuse_unused(self, kind: str) -> None:
+        """Raise `ParameterError` for a setting that times of this kind have no use for."""
+        where = f"the times in column {self._column!r}"
+        if self._unit is not None and kind != "number":
+            raise unused("time_unit", self._unit, f"{where} are datetimes", "Unix times (numbers)")
+        if self._tz is not None and kind == "number":
+            raise unused("tz", self._tz, f"{where} are Unix times, which are UTC", "datetimes without a zone")
+        if self._tz is not None and kind == "instant":
+            raise unused("tz", self._tz, f"{where} have a time zone of their own", "datetimes without a zone")
 
     # -- reading a batch ----------------------------------------------------------------------
 
@@ -219,10 +231,7 @@ class TimeCollector:
             times = np.rint(numbers * UNITS[unit]).astype(np.int64)
         if self._unit is None:
             first, last = _show(int(times.min())), _show(int(times.max()))
-            notices.add(
-                f"Times in column {self._column!r} were taken as {UNIT_NAMES[unit]} since 1970, UTC: "
-                f"{first} to {last} (time_unit= overrules)."
-            )
+            notices.add(unit_taken(self._column, UNIT_NAMES[unit], f"{first} to {last}"))
         return times
 
     def _infer_unit(self) -> str:

@@ -1,5 +1,6 @@
 """The data report: its figures against a slow count, its warnings, its one screen."""
 
+import dataclasses
 import json
 import os
 import time
@@ -13,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corated.errors import DataError
+from corated.ratings._check_text import as_text
 from corated.ratings.catalog import read_catalog
 from corated.ratings.check import Bin, Heavy, Report, check
 from corated.ratings.ratings import Ratings
+from corated.ratings.read import read_ratings
 
 DATA = Path(os.environ.get("CORATED_DATA", Path(__file__).parents[3] / "../shared/data"))
 
@@ -346,3 +349,51 @@ def test_real_ratings():
     assert report.item_pair_events == sum(c**2 for c in Counter(u for u, _, _, _ in read).values())
     assert codes(report) == ["zeros", "flat_raters", "few_ratings"]
     assert len(str(report).splitlines()) <= 24
+
+
+def test_one_of_anything_is_told_in_the_singular():
+    text = str(check(ratings_of([(1, 1, 3)])))
+    assert text.startswith("1 rating by 1 user of 1 item\n")
+    assert "median 1 rating; 1 (100.0%) has 2 or fewer" in text
+    assert "median 1 rating; 1 (100.0%) has 1\n" in text
+    assert "1 of 1 level used" in text
+    assert "1 ratings" not in text and "1 users" not in text and "1 items" not in text
+    assert "<b>1 rating by 1 user of 1 item</b>" in check(ratings_of([(1, 1, 3)]))._repr_html_()
+    two = str(check(ratings_of([(1, 1, 3), (1, 2, 4), (2, 1, 3)])))
+    assert two.startswith("3 ratings by 2 users of 2 items\n")
+    assert "median 1.5 ratings; 2 (100.0%) have 2 or fewer" in two
+
+
+def test_one_zero_is_told_in_the_singular():
+    rows = [(user, item, 1 + (user + item) % 5) for user in range(30) for item in range(12)]
+    found = check(ratings_of([*rows, (30, 0, 0)])).warnings
+    assert "1 rating is 0 (0.28%), and 0 counts as a rating." in [one.message for one in found]
+
+
+def test_where_the_rest_is_found_is_up_to_the_caller():
+    notices = [f"Something was decided, number {number}." for number in range(40)]
+    report = dataclasses.replace(check(ratings_of(plain())), notices=tuple(notices))
+    assert str(report).endswith(" more: see .warnings and .notices")
+    assert as_text(report, more=" in --json").endswith(" more in --json")
+    assert as_text(report).removesuffix(": see .warnings and .notices") in as_text(report, more=": x")
+
+
+def test_the_notices_of_plain_files_take_one_line_each(tmp_path):
+    folder = tmp_path / ("a folder with a long name" * 4)
+    folder.mkdir()
+    path = folder / "ratings.dat"
+    path.write_text("".join(f"{user}::{item}::{stars}::{10**9 + user}\n" for user, item, stars in plain()))
+    ratings = read_ratings(path)
+    assert len(ratings.notices) == 2 and all(len(notice) > 80 for notice in ratings.notices)
+    assert check(ratings).notices == ratings.notices
+    told = [line for line in str(check(ratings)).splitlines() if "header" in line or "Times in" in line]
+    assert told == [
+        "· The file has no header; its columns were taken as user, item, rating, time.",
+        "· Times in column 'time' were taken as seconds (time_unit= overrules).",
+    ]
+    assert str(check(ratings)).splitlines()[-2:] == told
+
+
+def test_bars_of_huge_ratings_are_labeled_by_their_size():
+    text = str(check(ratings_of([(1, 1, 0.0), (1, 2, 1e300), (2, 1, 12345.0)])))
+    assert "1e299" in text and "1e+29 " not in text

@@ -564,3 +564,14 @@ def test_cache_folder_makes_folders_only_when_asked(cached):
     assert cache.cache_folder("kernels") == cached / "kernels"
     assert not cached.exists()
     assert cache.cache_folder("kernels", create=True).is_dir()
+
+
+def test_what_is_known_of_each_data_set_without_fetching_it():
+    assert "ml-100k" in DATASETS and list(DATASETS)[:2] == ["movietweetings", "movietweetings-100k"]
+    for name, known in DATASETS.items():
+        assert known.name == name
+        assert known.license and known.source.startswith("https://")
+    assert DATASETS["movietweetings"].license.startswith("MIT")
+    assert "GroupLens" in DATASETS["ml-1m"].license and "grouplens.org" in DATASETS["ml-1m"].source
+    with pytest.raises(TypeError):
+        DATASETS["mine"] = DATASETS["ml-1m"]

@@ -111,3 +111,13 @@ def test_as_scale():
     assert as_scale(None) is None
     assert as_scale((1, 5, 1)) == as_scale([1, 5]) == Scale(1, 5, 1)
     assert as_scale(Scale(1, 5)) == Scale(1.0, 5.0, 1.0)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("values", [[1e300], [1e300, 1.0], [-1.7e308, 1.7e308]])
+def test_huge_ratings_do_not_overflow(values):
+    scale = infer_scale(values)
+    if len(values) == 1:
+        assert scale.decode(scale.encode(values)).tolist() == values
+    else:
+        assert scale is None

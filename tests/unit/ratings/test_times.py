@@ -6,6 +6,7 @@ import pytest
 
 from corated.errors import CoratedNotice, DataError, ParameterError
 from corated.ratings.ratings import Ratings
+from corated.ratings.read import read_ratings
 from corated.ratings.times import is_naive, unit_of
 
 AT = 1_381_620_027  # 2013-10-12 23:20:27 UTC
@@ -219,3 +220,34 @@ def test_what_is_naive():
     assert is_naive(pa.array([dt.date(2013, 10, 12)]))
     for other in (pa.array([1]), pa.array(["2013-10-12T00:00:00Z"]), pa.array([1], pa.timestamp("s", "UTC"))):
         assert not is_naive(other)
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "why"),
+    [
+        ([AT, AT + 1], {"tz": "UTC"}, "the times in column 'timestamp' are Unix times"),
+        (["2013-10-12T23:20:27Z"] * 2, {"tz": "UTC"}, "have a time zone of their own"),
+        (["2013-10-12T23:20:27"] * 2, {"time_unit": "s"}, "the times in column 'timestamp' are datetimes"),
+        ([dt.datetime(2013, 10, 12)] * 2, {"time_unit": "ms", "tz": "UTC"}, "are datetimes"),
+        (None, {"tz": "Europe/Berlin"}, "there is no column of times in the table"),
+        (None, {"time_unit": "s"}, "there is no column of times in the table"),
+    ],
+)
+def test_settings_of_times_that_have_no_use_are_refused(times, options, why):
+    with pytest.raises(ParameterError, match="has no use here") as caught:
+        Ratings.from_arrays([1, 2], [1, 1], [1, 2], times, **options)
+    name, value = next(iter(options.items()))
+    assert str(caught.value).startswith(f'{name}="{value}" has no use here: ') and why in str(caught.value)
+    assert caught.value.expected.startswith(f"{name} only with") and caught.value.hint == f"Leave {name} out."
+
+
+def test_settings_of_times_that_are_not_read_are_refused(tmp_path):
+    table = {"user_id": [1, 2], "item_id": [1, 1], "rating": [1, 2], "timestamp": [AT, AT]}
+    with pytest.raises(ParameterError, match="time=False reads no times"):
+        Ratings.from_table(table, time=False, time_unit="s")
+    path = tmp_path / "ratings.csv"
+    path.write_text("user_id,item_id,rating\n1,1,1\n")
+    with pytest.raises(
+        ParameterError, match=r'tz="UTC" has no use here: there is no column of times in .*csv'
+    ):
+        read_ratings(path, tz="UTC")
