@@ -11,7 +11,6 @@ everyone = nb.all_recommendations()
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -29,6 +28,7 @@ from corated.neighborhood.graph import neighbors
 from corated.neighborhood.pair import pair
 from corated.neighborhood.plan import available_memory
 from corated.ratings.catalog import Catalog, read_catalog
+from corated.ratings.frames import column_names
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings
 from corated.ratings.read import read_ratings
@@ -293,32 +293,10 @@ def _blocks(ratings: Ratings) -> Iterator[tuple[int, int]]:
 def _read_reviews(reviews: Any) -> Ratings:
     if isinstance(reviews, Ratings):
         return reviews
-    table = _with_index(reviews)
-    names = [str(name) for name in _column_names(table)]
+    names = column_names(reviews)
     if all(names.count(name) == 1 for name in ("user_id", "movie_id", "rating")):
-        return read_ratings(table, user="user_id", item="movie_id", rating="rating", time=False)
-    return read_ratings(table, time=False)
-
-
-def _with_index(table: Any) -> Any:
-    """Return a pandas frame's columns and the named levels of its index; anything else as it is."""
-    pandas = sys.modules.get("pandas")  # nobody can have made a frame without it
-    if pandas is None or not isinstance(table, pandas.DataFrame):
-        return table
-    levels = [name for name in table.index.names if name is not None and name not in table.columns]
-    if not levels:
-        return table
-    from_index = {name: table.index.get_level_values(name).to_series() for name in levels}
-    return {**from_index, **{name: table[name] for name in table.columns}}
-
-
-def _column_names(table: Any) -> Iterable[Any]:
-    """Return the column names of a table in memory; none of a path."""
-    if isinstance(table, Mapping):
-        return list(table)
-    if hasattr(table, "column_names"):  # Arrow
-        return list(table.column_names)
-    return list(getattr(table, "columns", ()))
+        return read_ratings(reviews, user="user_id", item="movie_id", rating="rating", time=False)
+    return read_ratings(reviews, time=False)
 
 
 def _dense_kind(dense: object) -> Dense | None:
