@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from corated.errors import OutputError
+from corated.errors import OutputError, ParameterError
 from corated.neighborhood.all_pairs import all_pairs
 from corated.output import atomic_path
 from corated.ratings.ratings import Ratings
@@ -169,6 +169,54 @@ def test_a_folder_that_may_not_be_written(old):
     finally:
         old.parent.chmod(0o755)
     assert is_whole(old)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),  # the log that the caller writes to
+        PermissionError(13, "Permission denied", "log.txt"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        OutputError("The log is full."),
+    ],
+)
+def test_an_error_of_the_callers_progress_is_not_blamed_on_the_output(old, error):
+    def progress(done, total):
+        raise error
+
+    with pytest.raises(OSError) as raised:
+        all_pairs(small(), to=old, progress=progress)
+    assert raised.value is error
+    assert is_whole(old)
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.TSV", "a.b.jsonl", "pairs.txt", "x.feather", "x.arrow"])
+def test_a_name_that_promises_another_format(tmp_path, name):
+    with pytest.raises(ParameterError, match="what is written is Parquet") as raised:
+        all_pairs(small(), to=tmp_path / name)
+    assert str((tmp_path / name).with_suffix(".parquet")) in raised.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pairs", "pairs.parquet", "pairs.pq", "pairs.2024", "csv"])
+def test_other_names_are_taken(tmp_path, name):
+    all_pairs(small(), to=tmp_path / name)
+    assert (tmp_path / name).read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize("to", [None, 5, b"pairs.parquet", "", ["pairs.parquet"], True])
+def test_what_is_no_path(to, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=r"to=.* is no path.\nExpected: .*\nNext step: ") as raised:
+        all_pairs(small(), to=to)
+    assert repr(to) in raised.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_path_is_shown_as_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="The output folder none does not exist"):
+        all_pairs(small(), to="none/pairs.parquet")
 
 
 KILLED = {

@@ -1,12 +1,13 @@
 """Writing beside the target and moving into place; disks that fail are in tests/faults."""
 
+import errno
 import os
 import stat
 
 import pytest
 
 from corated.errors import DownloadError, OutputError
-from corated.output import atomic_path
+from corated.output import atomic_path, named
 
 
 def names(folder):
@@ -57,6 +58,87 @@ def test_a_file_that_vanishes_inside(tmp_path):
     with pytest.raises(OutputError), atomic_path(tmp_path / "file") as path:
         path.unlink()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        (errno.ENOSPC, "make room or choose another place"),
+        (errno.EFBIG, "make room or choose another place"),
+        (errno.EROFS, "choose a folder that you may write to"),
+        (errno.EIO, "choose another place"),
+    ],
+)
+def test_the_next_step_is_that_of_the_reason(tmp_path, number, step):
+    with pytest.raises(OutputError, match=os.strerror(number)) as raised, atomic_path(tmp_path / "file"):
+        raise OSError(number, os.strerror(number))
+    assert raised.value.hint == f"{step}; the file that stood there before is unharmed"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_file_that_may_not_be_written(tmp_path, number):
+    with pytest.raises(OutputError) as raised, atomic_path(tmp_path / "file") as path:
+        raise OSError(number, os.strerror(number), str(path))
+    assert "make room" not in str(raised.value) and "that you may write to" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "other"),
+        PermissionError(errno.EACCES, "Permission denied", b"other"),
+        PermissionError(errno.EACCES, "Permission denied", 5),
+        OSError(errno.ENOSPC, "No space left on device", "other"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),
+        OSError("something else"),
+    ],
+)
+def test_an_error_of_something_else_inside_is_not_blamed_on_the_output(tmp_path, error):
+    with pytest.raises(OSError) as raised, atomic_path(tmp_path / "file"):
+        raise error
+    assert raised.value is error
+    assert names(tmp_path) == []
+
+
+def test_messages_show_the_path_as_it_was_given(tmp_path, monkeypatch):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to(tmp_path / "far")
+    (tmp_path / "far" / "folder").mkdir()
+    (tmp_path / "far" / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for target, told in (
+        ("near/folder", "The output near/folder is a folder."),
+        ("near/none/file", "The output folder near/none does not exist."),
+        ("near/file/deeper", "The output folder near/file is a file."),
+    ):
+        with pytest.raises(OutputError) as raised, atomic_path(target):
+            raise AssertionError("never inside")
+        assert raised.value.what == told
+        assert str(tmp_path) not in str(raised.value)
+    with pytest.raises(OutputError, match=r"The output near/new could") as raised, atomic_path("near/new"):
+        raise OSError(28, "No space left on device")
+    assert str(tmp_path) not in str(raised.value)
+
+
+def test_the_command_that_makes_the_folder_can_be_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="mkdir -p 'my folder'"), atomic_path("my folder/file"):
+        raise AssertionError("never inside")
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(OutputError, match="null"), atomic_path(f"{tmp_path}/a\0b"):
+        raise AssertionError("never inside")
+
+
+def test_an_output_that_is_no_file_is_named(tmp_path):
+    with pytest.raises(OutputError) as raised, named("somewhere"):
+        raise OSError(28, "No space left on device")
+    assert raised.value.what == "The output somewhere could not be written: No space left on device."
+    assert raised.value.hint == "make room or choose another place"
+    with pytest.raises(BrokenPipeError), named("somewhere"):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 def test_in_the_working_folder(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ Results go to standard output, progress and notices to standard error.
 
 \b
 Exit codes: 0 well, 1 failure, 2 wrong usage, 3 data that cannot be used,
-4 a store or model that cannot be used, 130 interrupted.
+4 a store or model that cannot be used, 130 interrupted, 143 terminated.
 """
 
 _EPILOG = """\b
@@ -71,11 +71,16 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Ctrl-C is caught here, before click answers it with an empty line."""
+        """Run the command; Ctrl-C is caught here, before click answers it with an empty line.
+
+        So is EOFError, which click takes for the end of somebody's typing: it comes of damaged files.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
+        except EOFError as error:
+            raise click.exceptions.Exit(_failed(error, ctx.ensure_object(State))) from None
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit with its code; takes what click's ``main`` takes."""
@@ -94,6 +99,7 @@ class Commands(click.Group):
                 # What comes of an interrupt inside another library may look like a failure of its own.
                 code = INTERRUPTED if seen.pressed else _failed(error, state)
         if code == INTERRUPTED:
+            code = seen.code
             click.echo("Stopped.", err=True)
         sys.exit(code)
 

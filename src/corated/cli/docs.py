@@ -30,6 +30,7 @@ that stood there is as it was.
 | 3 | data that cannot be used as they are |
 | 4 | a store or model that cannot be used |
 | 130 | stopped with Ctrl-C |
+| 143 | stopped with SIGTERM |
 
 A failure is told as `error: ...` with what was expected, the first rows in question and the next step;
 `--debug` adds a traceback. What is decided for you is told as `notice: ...`.

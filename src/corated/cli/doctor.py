@@ -19,7 +19,7 @@ import click
 from corated import __version__
 from corated.cli.machine import cores, human_bytes, memory_bytes
 from corated.cli.options import command, json_option
-from corated.cli.show import say, show_json
+from corated.cli.show import count, say, show_json
 from corated.errors import CoratedError
 
 __all__ = ["doctor_command"]
@@ -105,16 +105,22 @@ def _cache() -> dict[str, Any]:
 def _kernels(missing: list[str]) -> dict[str, Any]:
     """Count the compiled kernels that are kept for this version."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return {"compiled": 0, "note": "NUMBA_DISABLE_JIT is set: kernels run as plain Python, slowly"}
+        return {
+            "compiled": 0,
+            "damaged": 0,
+            "note": "NUMBA_DISABLE_JIT is set: kernels run as plain Python, slowly",
+        }
     if missing:
-        return {"compiled": 0, "note": "libraries are missing"}
-    from corated.similarity.jit import kernel_cache
+        return {"compiled": 0, "damaged": 0, "note": "libraries are missing"}
+    from corated.similarity.jit import damaged_kernels, kernel_cache
 
     folder = kernel_cache()
     if folder is None:
-        return {"compiled": 0, "note": "nowhere to keep them: each process compiles anew"}
-    where = Path(os.environ.get("NUMBA_CACHE_DIR") or folder)
-    return {"compiled": sum(1 for _ in where.rglob("*.nbc")), "note": None}
+        return {"compiled": 0, "damaged": 0, "note": "nowhere to keep them: each process compiles anew"}
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    where = Path(chosen) / folder.name if chosen else folder
+    damaged, compiled = len(damaged_kernels(where)), sum(1 for _ in where.rglob("*.nbc"))
+    return {"compiled": compiled, "damaged": damaged, "note": None}
 
 
 def _warm() -> float:
@@ -169,6 +175,11 @@ def _kernel_state(kernels: dict[str, Any]) -> str:
         return f"{kernels['compiled']} compiled; ready in {kernels['warm_seconds']:.1f} s"
     if kernels["note"]:
         return str(kernels["note"])
+    if kernels["damaged"]:
+        return (
+            f"{kernels['compiled']} compiled and kept; those of {count(kernels['damaged'], 'function')} "
+            "CANNOT BE LOADED and are compiled anew when needed: corated doctor --warm does it now"
+        )
     if kernels["compiled"]:
         return f"{kernels['compiled']} compiled and kept"
     return (

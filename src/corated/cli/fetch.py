@@ -23,7 +23,7 @@ __all__ = ["fetch_command"]
 )
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option(
-    "--list", "listing", is_flag=True, help="List the data sets, and which of them are here already."
+    "--list", "listing", is_flag=True, help="List the data sets, their licenses, and which are here already."
 )
 @click.option(
     "--folder", metavar="PATH", help="Keep it in a folder of its name in this one; by default in the cache."
@@ -70,13 +70,20 @@ def fetch_command(
 
 def _list(folder: str | None, as_json: bool) -> None:
     from corated.cache import cache_folder
+    from corated.ratings import fetch as library
 
     kept = Path(folder) if folder is not None else cache_folder("datasets")
     rows = [
-        {"name": name, "folder": str(kept / name) if (kept / name).is_dir() else None} for name in DATASETS
+        {
+            "name": info.name,
+            "folder": str(kept / info.name) if (kept / info.name).is_dir() else None,
+            "license": info.license,
+            "source": info.source,
+        }
+        for info in library.DATASETS.values()
     ]
     if as_json:
         show_json({"datasets": rows})
         return
-    show_rows(rows, ["name", "folder"])
-    say("corated fetch NAME downloads one and tells its license.")
+    show_rows(rows, list(rows[0]))
+    say("corated fetch NAME downloads one.")

@@ -1,4 +1,7 @@
-"""Ctrl-C that gets through: libraries in between may swallow a KeyboardInterrupt, so it is raised again."""
+"""Ctrl-C that gets through: libraries in between may swallow a KeyboardInterrupt, so it is raised again.
+
+SIGTERM, as sent by batch systems and containers that end a run, is taken for the same wish.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,27 @@ _AGAIN = 0.2
 
 @dataclass
 class Interrupts:
-    """Whether Ctrl-C was pressed."""
+    """Which signal came first, if one did."""
 
-    pressed: bool = False
+    number: int | None = None
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the run was to stop."""
+        return self.number is not None
+
+    @property
+    def code(self) -> int:
+        """The exit code: 128 and the signal's number, as shells have it."""
+        return 128 + (self.number if self.number is not None else signal.SIGINT)
 
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[Interrupts]:
-    """Raise KeyboardInterrupt in the main thread for Ctrl-C, again and again until it has left this block.
+    """Raise KeyboardInterrupt in the main thread for Ctrl-C and SIGTERM, until it has left this block.
 
-    While it is being handled (files are put away, threads come to their end) it is not raised again.
+    It comes again and again, but not while it is being handled: files are put away, threads come to their
+    end.
     """
     seen = Interrupts()
     usual = signal.getsignal(signal.SIGINT)
@@ -37,7 +51,8 @@ def interrupts() -> Iterator[Interrupts]:
     timed = hasattr(signal, "setitimer")
 
     def raised(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        seen.pressed = True
+        if seen.number is None:
+            seen.number = number
         if timed:
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         if not _is_handled():
@@ -45,6 +60,9 @@ def interrupts() -> Iterator[Interrupts]:
 
     before = signal.signal(signal.SIGALRM, raised) if timed else None
     signal.signal(signal.SIGINT, raised)
+    ends = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ends:
+        signal.signal(signal.SIGTERM, raised)
     try:
         yield seen
     finally:
@@ -52,6 +70,8 @@ def interrupts() -> Iterator[Interrupts]:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         signal.signal(signal.SIGINT, usual)
+        if ends:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_handled() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -24,8 +25,12 @@ def peak_bytes() -> int | None:
 
 
 def memory_bytes() -> tuple[int | None, int | None]:
-    """Return the machine's memory and what of it is available; None where the platform does not tell."""
-    total, available = _proc("/proc/meminfo", "MemTotal:"), _proc("/proc/meminfo", "MemAvailable:")
+    """Return the machine's memory and what this process can still get; None where that is not told."""
+    total, available = _proc("/proc/meminfo", "MemTotal:"), None
+    with contextlib.suppress(ImportError):  # an installation that lacks a library is told of elsewhere
+        from corated.neighborhood.plan import available_memory
+
+        available = available_memory()
     if total is None and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return total, available

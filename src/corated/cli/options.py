@@ -78,12 +78,12 @@ FORMATS: Final = ("parquet", "csv", "jsonl")
 
 
 class Count(_ParamType):
-    """A whole number of at least 1, or one of some words."""
+    """A whole number of at least 1, or one of some words; there is no more than 2³¹ of anything here."""
 
     name = "count"
 
-    def __init__(self, *words: str, least: int = 1, example: int = 10) -> None:
-        self._words, self._least, self._example = words, least, example
+    def __init__(self, *words: str, least: int = 1, most: int = (1 << 31) - 1, example: int = 10) -> None:
+        self._words, self._least, self._most, self._example = words, least, most, example
 
     def convert(self, value: Any, param: _Parameter, ctx: _Context) -> int | str:  # noqa: ARG002
         """Return the number; raises `ParameterError` for anything else."""
@@ -93,13 +93,16 @@ class Count(_ParamType):
             number = int(value)
         except (TypeError, ValueError):
             number = self._least - 1
-        if number >= self._least:
+        if self._least <= number <= self._most:
             return number
+        bounds = f"of at least {self._least}"
+        if number > self._most:
+            bounds = f"from {self._least} to {self._most:,}"
         option = param.opts[-1] if param is not None else "The number"
         also = "".join(f", or {word}" for word in self._words)
         raise ParameterError(
             f"{option} {value} cannot be used.",
-            expected=f"a whole number of at least {self._least}{also}",
+            expected=f"a whole number {bounds}{also}",
             hint=f"try {option} {self._example}",
         )
 

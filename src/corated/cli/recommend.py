@@ -56,10 +56,11 @@ class Model:
     def __post_init__(self) -> None:
         if self.preset == "notebook":
             for name in _NEIGHBOR_OPTIONS:
-                if getattr(self, name) is not None:
+                if name != "like" and getattr(self, name) is not None:
                     option = name.replace("_", "-")
                     raise ParameterError(
                         f"--preset notebook is a fixed method, which --{option} would change.",
+                        expected="--like alone, since what is liked depends on the scale",
                         hint=f"leave --preset or --{option} out",
                     )
 
@@ -69,7 +70,7 @@ class Model:
 
         base = cr.preset(self.preset or "best")
         if not isinstance(base, cr.Fallback):
-            return base
+            return base if self.like is None else base.clone().set_params(like=self.like)
         first, *others = (model.clone() for model in base.models)
         changes = {name: getattr(self, name) for name in _NEIGHBOR_OPTIONS[1:]}
         changes = {name: value for name, value in changes.items() if value is not None}
@@ -94,7 +95,8 @@ _model = as_record(
             "--preset",
             type=click.Choice(PRESETS),
             help="Named settings. best (the default): similar users' likes, filled up from what is popular. "
-            "notebook: the closest users by distance, and nothing else. The options below change best.",
+            "notebook: the closest users by distance, and nothing else; liked is 7 or higher, which --like "
+            "changes for other scales. The options below change best.",
         ),
         click.option(
             "--by", type=click.Choice(SIDES), help="Go by similar users (the default) or similar items."

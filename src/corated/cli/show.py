@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from corated.cli.words import printable
+from corated.output import named
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "STDOUT",
     "FirstRows",
     "JsonRows",
     "as_json_text",
@@ -29,16 +32,20 @@ __all__ = [
 ]
 
 _NOTHING: Final = "–"
+STDOUT: Final = "- (standard output)"
+"""What standard output is called where it cannot be written."""
 
 
 def say(text: str = "", *, err: bool = False) -> None:
     """Print text, with control characters escaped."""
-    click.echo(printable(text), err=err)
+    with contextlib.nullcontext() if err else named(STDOUT):
+        click.echo(printable(text), err=err)
 
 
 def show_json(value: Any) -> None:
     """Print a value as strict JSON."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=_ascii(), allow_nan=False))
+    with named(STDOUT):
+        click.echo(json.dumps(plain(value), indent=2, ensure_ascii=_ascii(), allow_nan=False))
 
 
 def as_json_text(row: Mapping[str, Any], *, ascii: bool = False) -> str:
@@ -55,15 +62,17 @@ class JsonRows:
 
     def write(self, table: pa.Table) -> None:
         """Print the rows of a table."""
-        for row in lines_of(table):
-            click.echo(self._between + as_json_text(row, ascii=self._ascii), nl=False)
-            self._between = ",\n"
+        with named(STDOUT):
+            for row in lines_of(table):
+                click.echo(self._between + as_json_text(row, ascii=self._ascii), nl=False)
+                self._between = ",\n"
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Print the summary and the end."""
         start = self._between if self._between.startswith("{") else "\n"
         text = json.dumps(plain(summary), indent=2, ensure_ascii=self._ascii, allow_nan=False)
-        click.echo(f'{start}],\n"summary": {text}}}')
+        with named(STDOUT):
+            click.echo(f'{start}],\n"summary": {text}}}')
 
 
 class FirstRows:
@@ -99,9 +108,11 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None
     """Print rows as a table: ruled on a terminal, aligned text elsewhere."""
     cells = [[printable(_cell(row[name])) for name in columns] for row in rows]
     right = [_is_number([row[name] for row in rows]) for name in columns]
-    if sys.stdout.isatty():
-        _ruled(cells, columns, right)
-        return
+    with named(STDOUT):
+        (_ruled if sys.stdout.isatty() else _aligned)(cells, columns, right)
+
+
+def _aligned(cells: Sequence[Sequence[str]], columns: Sequence[str], right: Sequence[bool]) -> None:
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for line in ([*columns], *cells):
         parts = [

@@ -22,6 +22,8 @@ _VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)|\{[^}\n]*\}|[+-]?\w+(?:\.\d+)?)?
 _SETTING = re.compile(
     rf"""(?<![\w./?&"'=-])({"|".join(sorted(_SETTINGS, key=len, reverse=True))})=({_VALUE})"""
 )
+_ALSO = r"""(?: \([^()"\n]*\))?"""
+_CHOICES = re.compile(rf"""((?:{"|".join(_SETTINGS)})="\w+"{_ALSO})((?:(?:,? or|,)[ ]"\w+"{_ALSO})+)""")
 _TWICE = re.compile(r"(--[\w-]+(?: \w+)?) \(\1\)")
 _ENCODED = str.maketrans(
     {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
@@ -30,6 +32,7 @@ _ENCODED = str.maketrans(
 
 def on_command_line(text: str) -> str:
     """Write settings named in a message as options."""
+    text = _CHOICES.sub(lambda match: match[1] + match[2].replace('"', ""), text)
     return _TWICE.sub(r"\1", _SETTING.sub(_option, text))
 
 

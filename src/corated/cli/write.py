@@ -13,7 +13,7 @@ import click
 
 from corated.cli.machine import human_bytes
 from corated.cli.options import FORMATS, as_record
-from corated.cli.show import FirstRows, JsonRows, as_json_text, lines_of, say, show_json
+from corated.cli.show import STDOUT, FirstRows, JsonRows, as_json_text, lines_of, say, show_json
 from corated.cli.state import current
 from corated.errors import ParameterError
 
@@ -98,20 +98,21 @@ class Output:
         A file that cannot be written is refused now. It appears under its name when it is whole; what stood
         there before is unharmed until then.
         """
-        from corated.output import atomic_path
+        from corated.output import atomic_path, named
 
         if self.output is None:
             yield JsonRows() if self.as_json else FirstRows(None if all_rows else _FIRST)
             return
         if self.to_stdout:
             sys.stdout.flush()
-            with self._writing(sys.stdout.buffer) as writer:
-                yield writer
-            sys.stdout.buffer.flush()
+            with named(STDOUT):
+                with self._writing(sys.stdout.buffer) as writer:
+                    yield writer
+                sys.stdout.buffer.flush()
             return
         path = Path(self.output)
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device
-            with path.open("wb") as stream, self._writing(stream) as writer:
+            with named(path), path.open("wb") as stream, self._writing(stream) as writer:
                 yield writer
             return
         with (

@@ -113,6 +113,16 @@ def test_an_interrupt_exits_130_with_one_line(run, ratings, monkeypatch):
     assert (ran.out, ran.err) == ("", "Stopped.\n")
 
 
+def test_a_file_that_ends_too_early_is_not_an_interrupt(run, ratings, monkeypatch):
+    def ended(*args, **kwargs):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr(corated, "read_ratings", ended)
+    ran = run("check", ratings, code=1)
+    assert "EOFError: Ran out of input" in ran.err and "Stopped" not in ran.err
+    assert "Next step: " in ran.err
+
+
 def test_other_warnings_are_for_debug_only(run, ratings, monkeypatch):
     import warnings
 

@@ -33,6 +33,14 @@ def test_an_interrupt_that_is_swallowed_comes_again():
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
+def test_a_request_to_end_is_taken_as_one():
+    with pytest.raises(KeyboardInterrupt), interrupts() as seen:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert seen.pressed and seen.code == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_putting_away_is_not_interrupted():
     done = []
     with pytest.raises(KeyboardInterrupt), interrupts():

@@ -20,7 +20,7 @@ HEADER = "user_id,item_id,rating\n"
         ("user_id/item_id/rating\n1/a/3\n", [], "line 2: 1/a/3", "delimiter", "--delimiter"),
         (HEADER + "1,a,3\n2,a\n", [], "line 3: 2,a", "2 columns", "correct these lines"),
         (b"user_id,item_id,rating\n1,a,3\n2,caf\xe9,3\n", [], "line 3", "0xe9", "--encoding latin-1"),
-        (HEADER + "1,a,3\n2,a,4\n1,a,5\n", [], "line 4: 1,a,5", "1 pair", "--duplicates last"),
+        (HEADER + "1,a,3\n2,a,4\n1,a,5\n", [], "line 4: 1,a,5", "1 pair", "last or first (by time), max,"),
         (HEADER + "1,a,3\nbob,b,4\n", ["--ids", "user=integer"], "line 3: bob,b,4", "", "ids"),
         (HEADER + "1.0,a,3\n123.5,b,4\n", [], "line 3: 123.5,b,4", "fraction", "--ids user=text"),
         (HEADER + f"1,{'x' * 600},3\n", [], "line 2", "600 bytes", "shorten the ids"),
@@ -80,6 +80,30 @@ def test_counts_below_one_and_words_are_refused(run, ratings, command, option, b
 @pytest.mark.parametrize("bad", ["0", "-3", "all"])
 def test_n_is_a_count_too(run, ratings, bad):
     assert run("recommend", ratings, "-n", bad, code=2).err.startswith(f"error: -n {bad} cannot be used.")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("recommend", "-n"),
+        *(
+            (command, option)
+            for command in ("recommend", "neighbors", "plan")
+            for option in ("--k", "--min-common")
+        ),
+    ],
+)
+@pytest.mark.parametrize("number", ["1000000000", "2147483647", "2147483648", "99999999999999999999"])
+def test_absurd_counts_run_or_are_refused(run, csv, command, option, number):
+    path = csv("1,a,3", "2,a,4", "2,b,5")
+    too_many = int(number) > 2147483647
+    ran = run(command, path, option, number, code=2 if too_many else 0)
+    if too_many:
+        assert ran.err.startswith(
+            f"error: {option} {number} cannot be used.\nExpected: a whole number from 1 to "
+        )
+    elif option != "--min-common" and command != "plan":
+        assert f"notice: {option} {number}, but there" in ran.err
 
 
 @pytest.mark.parametrize(

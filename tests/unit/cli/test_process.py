@@ -1,6 +1,7 @@
 """What only a process of its own shows: pipes, signals, full disks, folders that cannot be written."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import corated as cr
+from corated.similarity.jit import kernel_cache
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -44,27 +46,32 @@ def test_a_reader_of_text_that_leaves_is_no_error(start, ratings, args):
     assert "error" not in err and "Traceback" not in err and "Exception ignored" not in err
 
 
+STOPS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
 @posix
-def test_an_interrupt_while_waiting_for_input(start):
+@STOPS
+def test_an_interrupt_while_waiting_for_input(start, number, code):
     process = start("check", "-", stdin=subprocess.PIPE)
     _wait_for(lambda: _sleeps(process.pid))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert out == b"" and err.decode().splitlines()[-1] == "Stopped." and b"Traceback" not in err
 
 
 @posix
-def test_an_interrupt_in_the_middle_of_the_work(start, tmp_path):
+@STOPS
+def test_an_interrupt_in_the_middle_of_the_work(start, tmp_path, number, code):
     cr.sample(users=6000, items=200, ratings=400_000).write(tmp_path)
     out = tmp_path / "pairs.parquet"
     out.write_text("old")
     process = start("neighbors", tmp_path / "ratings.dat", "--all-pairs", "-o", out)
     _wait_for(lambda: any(tmp_path.glob(".pairs.parquet.*")) or process.poll() is not None)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     told, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert told == b"" and err.decode().splitlines()[-1] == "Stopped." and b"Traceback" not in err
     assert out.read_text() == "old"
     assert not any(tmp_path.glob(".pairs.parquet.*"))
@@ -116,6 +123,49 @@ def test_an_output_folder_without_permission(run, ratings, tmp_path):
 def test_devices_are_written_to_not_replaced(run, ratings):
     run("recommend", ratings, "-o", os.devnull, "--out-format", "csv")
     assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_device_that_takes_no_more_is_named(run, ratings, form):
+    err = run("recommend", ratings, "-o", "/dev/full", "--out-format", form, code=1).err
+    assert "error: The output /dev/full could not be written: No space left on device.\n" in err
+    assert "Next step: make room" in err and "unharmed" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("args", [[], ["--json"], ["-o", "-"], ["-o", "-", "--out-format", "parquet"]])
+def test_standard_output_that_takes_no_more_is_named(ratings, args):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "corated.cli", "recommend", str(ratings), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"The output - (standard output) could not be written: No space left on device." in done.stderr
+    assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.jit
+def test_damaged_kernels_are_told_of_and_compiled_anew(shell, ratings, tmp_path):
+    """What is compiled already is copied, and all of it emptied."""
+    kept = kernel_cache()
+    assert kept is not None
+    shell("recommend", ratings)
+    cache = tmp_path / "kernels" / kept.name
+    shutil.copytree(kept, cache)
+    for path in cache.rglob("*.nb?"):
+        path.write_bytes(b"")
+    env = {"CORATED_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+    assert "CANNOT BE LOADED" in shell("doctor", env=env).out
+    ran = shell("recommend", ratings, "--json", env=env)
+    assert ran.code == 0 and ran.json["rows"]
+    assert ran.err.count("notice: Compiled kernels kept in ") == 1 and "Stopped" not in ran.err
+    found = shell("doctor", "--json", env=env).json["kernels"]
+    assert found["compiled"] > 0
 
 
 @posix

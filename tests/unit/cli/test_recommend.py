@@ -51,7 +51,8 @@ def test_presets_and_no_fallback_give_what_neighbors_alone_give(run, ratings, da
 @pytest.mark.parametrize("by", ["users", "items"])
 def test_options_change_the_neighbor_part(run, ratings, data, by, args, params):
     ran = run("recommend", ratings, "--by", by, *args, "--json").json
-    near = cr.preset("best").models[0].get_params() | params
+    # An item has few neighbors that one user likes, so by items one of them is enough.
+    near = cr.preset("best").models[0].get_params() | ({"min_support": 1} if by == "items" else {}) | params
     kind = cr.UserKNN if by == "users" else cr.ItemKNN
     model = cr.Fallback(models=[kind(**near), cr.Popularity(like=params.get("like"))])
     assert ran["rows"] == rows_of(model.fit(data).recommend(n=10))
@@ -61,12 +62,26 @@ def test_options_change_the_neighbor_part(run, ratings, data, by, args, params):
 
 
 @pytest.mark.parametrize(
-    "option", [["--measure", "cosine"], ["--k", "3"], ["--by", "items"], ["--like", "7"]]
+    "option", [["--measure", "cosine"], ["--k", "3"], ["--by", "items"], ["--rule", "votes"]]
 )
 def test_a_fixed_preset_and_what_would_change_it_are_refused(run, ratings, option):
     err = run("recommend", ratings, "--preset", "notebook", *option, code=2).err
     assert f"--preset notebook is a fixed method, which {option[0]} would change." in err
     assert f"Next step: leave --preset or {option[0]} out" in err
+    assert option[0] in run("recommend", ratings, "--preset", "notebook", "--like", "7", *option, code=2).err
+
+
+@pytest.mark.parametrize("like", ["4", "mean"])
+def test_the_notebooks_method_on_another_scale(run, csv, like):
+    path = csv(
+        *(f"{user},{item},{1 + (user * item) % 5}" for user in range(1, 9) for item in range(user, 12))
+    )
+    ran = run("recommend", path, "--preset", "notebook", "--like", like, "--json").json
+    like = "mean" if like == "mean" else float(like)
+    model = cr.UserKNN(measure="euclidean", k="2n", min_common=1, rule="closest", like=like)
+    assert ran["summary"]["model"] == repr(model)
+    assert ran["rows"] == rows_of(model.fit(cr.read_ratings(path)).recommend(n=10))
+    assert ran["rows"]
 
 
 def test_the_first_rows_and_the_summary_are_shown(run, ratings, catalog):

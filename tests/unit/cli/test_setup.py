@@ -6,6 +6,7 @@ import pytest
 
 import corated
 import corated as cr
+from corated.ratings.fetch import DATASETS
 
 
 def test_sample_writes_what_the_library_invents(run, tmp_path):
@@ -58,7 +59,12 @@ def test_fetch_lists_and_refuses(run, tmp_path):
     (tmp_path / "ml-100k").mkdir()
     rows = run("fetch", "--list", "--folder", tmp_path, "--json").json["datasets"]
     assert {row["name"]: row["folder"] for row in rows}["ml-100k"] == str(tmp_path / "ml-100k")
-    assert "movietweetings" in run("fetch", "--list").out
+    listing = run("fetch", "--list").out
+    for name, info in DATASETS.items():
+        (row,) = [row for row in rows if row["name"] == name]
+        assert (row["license"], row["source"]) == (info.license, info.source)
+        (line,) = [line for line in listing.splitlines() if line.startswith(f"{name} ")]
+        assert info.license in line and info.source in line
     assert "leave NAME out" in run("fetch", "ml-100k", "--list", code=2).err
     assert "movietweetings" in run("fetch", code=2).err
     assert "There is no data set named 'nope'" in run("fetch", "nope", code=2).err
@@ -102,6 +108,15 @@ def test_doctor_tells_what_there_is(run, monkeypatch, tmp_path):
     assert found["cache"] == {"folder": str(tmp_path / "cache"), "writable": True, "problem": None}
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").glob("tmp*"))
     assert found["libraries"]["numba"] and found["kernels"]["warm_seconds"] is None
+
+
+def test_the_memory_that_is_told_is_that_of_the_plan(monkeypatch):
+    from corated.cli.machine import memory_bytes
+
+    monkeypatch.setattr("corated.neighborhood.plan.available_memory", lambda: 12_345)
+    assert memory_bytes()[1] == 12_345
+    monkeypatch.setitem(sys.modules, "corated.neighborhood.plan", None)  # a library that it needs is missing
+    assert memory_bytes()[1] is None
 
 
 def test_doctor_names_what_is_missing(run, monkeypatch, tmp_path):

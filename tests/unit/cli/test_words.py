@@ -8,6 +8,13 @@ from corated.cli.words import on_command_line, printable
     [
         ("min_common=3 leaves the others", "--min-common 3 leaves the others"),
         ('pass duplicates="last" or another', "pass --duplicates last or another"),
+        (
+            'Pass duplicates="last" or "first" (by time), "max", "min" or "count".',
+            "Pass --duplicates last or first (by time), max, min or count.",
+        ),
+        ('duplicates="max", "min" or "mean", or remove "x"', '--duplicates max, min or mean, or remove "x"'),
+        ('of="users" or of="items"', "--of users or --of items"),
+        ('on "a" or "b"', 'on "a" or "b"'),
         ("pass user= and item= when reading.", "pass --user and --item when reading."),
         ("k=0 cannot be used.", "--k 0 cannot be used."),
         ("like=7.5.", "--like 7.5."),
