@@ -11,8 +11,6 @@ from corated.cli.words import on_command_line
 
 __all__ = ["check_command"]
 
-_CUT = ": see .warnings and .notices"
-
 
 @command(
     examples="""
@@ -29,6 +27,7 @@ def check_command(reading: Reading, catalog: str | None, as_json: bool) -> None:
 
     Counts, scale, duplicates, heavy and flat raters, who can have neighbors at all, and what to mind.
     """
+    from corated.ratings._check_text import as_text
     from corated.ratings.check import check
 
     ratings = reading.ratings(remarks=False)
@@ -37,5 +36,5 @@ def check_command(reading: Reading, catalog: str | None, as_json: bool) -> None:
         show_json(report.to_dict())
         return
     # Notices have been shown; the report need not repeat them.
-    text = str(dataclasses.replace(report, notices=()))
-    say(on_command_line(text.replace(_CUT, ": see --json")))
+    text = as_text(dataclasses.replace(report, notices=()), more=": see --json")
+    say(on_command_line(text))

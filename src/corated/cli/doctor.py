@@ -33,7 +33,6 @@ _LIBRARIES: Final = (
     "narwhals",
     "click",
     "rich",
-    "safetensors",
 )
 _OPTIONAL: Final = {
     "pandas": "result.to_pandas()",
