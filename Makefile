@@ -47,7 +47,7 @@ bench: peers/.installed
 
 # Every test at its full count, then the benchmark.
 soak: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --quiet
+	CORATED_EXAMPLES=random $(BIN)/python -m pytest --quiet
 	$(MAKE) --no-print-directory bench
 
 # Pin what is installed now; run in a fresh environment after changing dependencies.

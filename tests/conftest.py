@@ -5,8 +5,15 @@ from pathlib import Path
 
 import numba
 import pytest
+from hypothesis import settings
 
 DATA = Path(os.environ.get("CORATED_DATA", Path(__file__).parents[1] / "../shared/data"))
+
+
+# The same examples in every run, so that a run tells about the code; `make soak` looks for new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("random", print_blob=True)
+settings.load_profile(os.environ.get("CORATED_EXAMPLES", "fixed"))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,9 @@ SCALES = [
     (0, 255, 1),
     (-255, 0, 1),
     (1000, 1255, 1),
-    (1.5, 9.5, 1),  # no multiple of its step: the cosines refuse
+    (1.5, 9.5, 1),  # the cosines count in halves of a step
+    (0.7, 9.1, 2.1),  # in thirds
+    (0.1234567, 4.1234567, 1),  # in no small part: the cosines refuse
 ]
 TEXT_IDS = ["10", "9", "09", "a", "B", "é", "e\u0301", "z", "\uffee", "\U0001f600", " ", "a b"]
 INTEGER_IDS = [0, -1, 7, 10, 9, 2**62, -(2**63), 2**63 - 1, 100, 3, 5, 4]

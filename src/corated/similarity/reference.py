@@ -160,6 +160,9 @@ _FORMULAS: dict[str, Callable[[Sums, float], Answer]] = {
 _DISTANCES = ("euclidean", "manhattan")
 
 
+_OF_WHOLE_RATINGS = ("cosine", "cosine_common")  # a shift of the scale changes these
+
+
 def is_distance(measure: str) -> bool:
     """Tell whether smaller values of a measure are closer; raises `ParameterError` for an unknown one."""
     _formula(measure)
@@ -204,12 +207,15 @@ class _Side(NamedTuple):
     rating: npt.NDArray[np.float64]
 
 
-def _side(ratings: Ratings, of: str) -> _Side:
+def _side(ratings: Ratings, of: str, measure: str = "pearson") -> _Side:
     users = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
     items = ratings.by_user.indices.astype(np.int64)
     units = np.zeros(len(items), dtype=np.int64)
     if ratings.scale is not None and ratings.codes is not None:
-        units = ratings.codes.astype(np.int64) * _parts(ratings.scale) + _low(ratings.scale)
+        if measure in _OF_WHOLE_RATINGS:
+            units = ratings.codes.astype(np.int64) * _parts(ratings.scale) + _low(ratings.scale)
+        else:
+            units = ratings.codes.astype(np.int64) + (ratings.scale.low_units or 0)
     if of == "users":
         subjects, others, subject, other = ratings.users, ratings.items, users, items
     elif of == "items":
@@ -241,7 +247,7 @@ def _step(ratings: Ratings, measure: str) -> float:
         raise DataError(
             f"{measure} is exact only for ratings on a scale.", hint="declare a scale= when reading"
         )
-    if measure in ("cosine", "cosine_common"):  # a shift of the scale changes these
+    if measure in _OF_WHOLE_RATINGS:
         exact = ratings.scale.low / ratings.scale.step * _parts(ratings.scale)
         if abs(exact - round(exact)) > 1e-9 * max(1.0, abs(exact)):
             raise DataError(f"{measure} needs ratings that are small multiples of one unit.")
@@ -261,12 +267,14 @@ def co_rated(ratings: Ratings, u: Id, v: Id, *, of: str = "users") -> list[CoRat
     ]
 
 
-def sums(ratings: Ratings, u: Id, v: Id, *, of: str = "users") -> Sums:
+def sums(ratings: Ratings, u: Id, v: Id, *, of: str = "users", measure: str = "pearson") -> Sums:
     """Return the sums of two subjects' profiles, added up one rating at a time in Python's integers.
+
+    Ratings are counted in steps of the scale, for the cosines in parts of a step that make all of them whole.
 
     Raises `UnknownIdError` or `IdTypeError` for an id that is not in the data.
     """
-    side = _side(ratings, of)
+    side = _side(ratings, of, measure)
     x, y = (dict(_profile(side, side.ids.code(id), side.unit)) for id in (u, v))
     both = [(int(x[code]), int(y[code])) for code in sorted(x.keys() & y.keys())]
     return Sums(
@@ -300,7 +308,7 @@ def value(
     Raises `ParameterError`, `UnknownIdError`, `IdTypeError` or `DataError`.
     """
     step = _step(ratings, measure)
-    return _answer(measure, sums(ratings, u, v, of=of), step, min_common)
+    return _answer(measure, sums(ratings, u, v, of=of, measure=measure), step, min_common)
 
 
 # -- neighbors ------------------------------------------------------------------------------------
@@ -320,7 +328,7 @@ def neighbors(
     Raises `ParameterError`, `UnknownIdError`, `IdTypeError` or `DataError`.
     """
     step = _step(ratings, measure)
-    side = _side(ratings, of)
+    side = _side(ratings, of, measure)
     ids = list(side.ids)
     found: dict[Id, list[Neighbor]] = {}
     for subject in ids if subjects is None else sorted(set(subjects)):
