@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corated.errors import IdTypeError, MemoryLimitError, NotFittedError, ParameterError
+from corated.errors import Cancelled, IdTypeError, MemoryLimitError, NotFittedError, ParameterError
 from corated.models.kernels import Lists
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
@@ -172,9 +172,7 @@ class Recommender(ABC):
 
     def __repr__(self) -> str:
         default = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = ", ".join(
-            f"{k}={v!r}" for k, v in self.get_params().items() if v is not default[k] and v != default[k]
-        )
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if not _equal(v, default[k]))
         return f"{type(self).__name__}({shown})"
 
     def fit(
@@ -195,6 +193,8 @@ class Recommender(ABC):
         titles = _titles(check_ratings(ratings), catalog)
         with reporting(progress, f"fit {type(self).__name__}") as report:
             part = self.learn(ratings, Run(resolve_threads(threads), report, check_cancel(cancel)))
+        if cancel is not None and cancel.is_set():  # some models have nothing that takes long
+            raise Cancelled("The fit was cancelled.")
         self._fit = _Fit(ratings, titles, part)
         return self
 
@@ -274,6 +274,14 @@ class Recommender(ABC):
                     yield Recommendations(fit, part, n, answer)
 
         return blocks()
+
+
+def _equal(left: object, right: object) -> bool:
+    """Whether two parameters are equal; an array, which is no sensible one, equals nothing."""
+    try:
+        return left is right or bool(left == right)
+    except ValueError:
+        return False
 
 
 def _titles(ratings: Ratings, catalog: Catalog | None) -> pa.Array | None:

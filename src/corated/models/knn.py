@@ -107,7 +107,7 @@ class _KNN(Recommender):
         settings = _Settings(
             self._side,
             get_measure(self.measure),
-            None if self.k == "2n" else check_count("k", self.k),
+            None if isinstance(self.k, str) and self.k == "2n" else check_count("k", self.k),
             check_count("min_common", self.min_common),
             check_rule(self.rule),
             check_count("min_support", self.min_support),

@@ -68,11 +68,14 @@ def codes_of(ids: IdMap, asked: object) -> Int64s:
     """
     if asked is None:
         return np.arange(len(ids))
+    if isinstance(asked, np.ndarray) and asked.ndim == 0:
+        asked = asked.item()
+    if hasattr(asked, "as_py"):
+        asked = asked.as_py()
     if isinstance(asked, str | bytes | int | float | np.generic) or not isinstance(asked, Iterable):
         return np.array([ids.code(asked)], dtype=np.int64)
-    given = (
-        asked if hasattr(asked, "__arrow_c_stream__") or hasattr(asked, "__arrow_c_array__") else list(asked)
-    )
+    is_arrow = hasattr(asked, "__arrow_c_stream__") or hasattr(asked, "__arrow_c_array__")
+    given = asked if is_arrow else [id.as_py() if hasattr(id, "as_py") else id for id in asked]
     codes = np.asarray(ids.codes(given), dtype=np.int64)
     if (codes < 0).any():
         missing = list(given)[int(np.argmax(codes < 0))]

@@ -213,7 +213,10 @@ class IdMap:
                 return pa.array([_encodable(value) for value in values], pa.large_string())
             return self._nulling(values)
         if pa.types.is_dictionary(ids.type):
-            ids = ids.dictionary_decode()
+            if pa.types.is_string_view(ids.type.value_type):  # of polars; Arrow cannot decode these
+                ids = ids.dictionary.cast(pa.large_string()).take(ids.indices)
+            else:
+                ids = ids.dictionary_decode()
         if ids.null_count:
             raise self._wrong_type(None)
         right = pa.types.is_integer if self.kind == "integer" else _is_text

@@ -214,13 +214,12 @@ def _widened(array: pa.Array) -> pa.Array:
 
     Cast bit by bit it would be 0.10000000149, on no scale.
     """
+    if array.type == pa.float16():  # Arrow has few functions for these
+        distinct, places = np.unique(array.to_numpy(zero_copy_only=False), return_inverse=True)
+        wide = np.array([float(str(value)) for value in distinct], np.float64)
+        return pa.array(wide[places], mask=array.is_null().to_numpy(zero_copy_only=False))
     encoded = pc.dictionary_encode(array)
-    if array.type == pa.float16():
-        narrow = encoded.dictionary.to_numpy(zero_copy_only=False)
-        values = pa.array([float(str(value)) for value in narrow], pa.float64())
-    else:
-        values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
-    return values.take(encoded.indices)
+    return encoded.dictionary.cast(pa.string()).cast(pa.float64()).take(encoded.indices)
 
 
 def _shown(value: object) -> str:

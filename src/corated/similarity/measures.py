@@ -97,6 +97,10 @@ class Measure:
     unit: bool
     function: Callable[..., float]
 
+    def __reduce__(self) -> tuple[Callable[[str], Measure], tuple[str]]:
+        # A copy must be the very record, since the kernels know only those.
+        return get_measure, (self.name,)
+
     @property
     def sign(self) -> float:
         """+1 where larger is closer, −1 where smaller is."""
