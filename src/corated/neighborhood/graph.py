@@ -81,10 +81,13 @@ class Neighbors(Table):
 
     def of_code(self, code: int) -> slice:
         """Return where the neighbors of a subject code stand in the arrays; empty if it was not asked for."""
+        at = self._position(code)
+        return slice(0, 0) if at is None else slice(int(self.indptr[at]), int(self.indptr[at + 1]))
+
+    def _position(self, code: int) -> int | None:
+        """Return where a code stands among the subjects asked for."""
         at = int(np.searchsorted(self.subjects, code))
-        if at == len(self.subjects) or self.subjects[at] != code:
-            return slice(0, 0)
-        return slice(int(self.indptr[at]), int(self.indptr[at + 1]))
+        return at if at < len(self.subjects) and self.subjects[at] == code else None
 
     def of(self, subject: Id) -> Table:
         """Return the neighbors of one subject, best first.
@@ -92,9 +95,8 @@ class Neighbors(Table):
         Raises `UnknownIdError` for an id that is not in the data, and `ParameterError` for one that is,
         but was not among the subjects asked for.
         """
-        code = self.ids.code(subject)
-        at = int(np.searchsorted(self.subjects, code))
-        if at == len(self.subjects) or self.subjects[at] != code:
+        at = self._position(self.ids.code(subject))
+        if at is None:
             raise ParameterError(
                 f"{subject!r} was not among the subjects when these neighbors were made.",
                 hint="call neighbors(...) without subjects=, or with this one in it",

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from corated.ratings.ids import CANONICAL, INT64_MAX, INT64_MIN, MAX_ID_BYTES, IdMap, quote_id
 from corated.ratings.notices import Notices
-from corated.ratings.sources import SHOWN, Source, an, counted, refusal
+from corated.ratings.sources import SHOWN, Source, an, counted, is_text, refusal
 
 __all__ = ["IdCollector"]
 
@@ -54,14 +54,14 @@ class IdCollector:
         indices = array.indices
         if values.null_count:
             indices = pc.if_else(pc.take(values.is_valid(), indices), indices, None)
-            values = values.fill_null("" if _is_text(values.type) else 0)
+            values = values.fill_null("" if is_text(values.type) else 0)
         if indices.null_count:
             missing = np.flatnonzero(indices.is_null().to_numpy(zero_copy_only=False))
             self._note_missing(first_row + missing)
             indices = indices.fill_null(0)
             if not len(values):  # nothing but nulls: the place of a value that is refused later
-                values = pa.array(["" if _is_text(values.type) else 0], values.type)
-        target = pa.large_string() if _is_text(values.type) else pa.int64()
+                values = pa.array(["" if is_text(values.type) else 0], values.type)
+        target = pa.large_string() if is_text(values.type) else pa.int64()
         try:
             values = values.cast(target)
         except pa.ArrowInvalid:
@@ -104,7 +104,7 @@ class IdCollector:
         """Check the column's type; floats become integers where they are whole."""
         kind = array.type
         values = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if _is_text(values):
+        if is_text(values):
             return array.cast(pa.large_string()) if pa.types.is_string_view(kind) else array
         if pa.types.is_integer(values):
             return array
@@ -336,10 +336,6 @@ class IdCollector:
             expected="integers from -2**63 to 2**63 - 1, or text",
             hint=f'Declare ids={{"{self.what}": "text"}} to keep these ids as text.',
         )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _matches(values: pa.Array, pattern: str) -> Bools:

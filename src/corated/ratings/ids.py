@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corated.errors import DataError, IdTypeError, UnknownIdError
-from corated.ratings.sources import an
+from corated.ratings.sources import an, is_text
 
 __all__ = ["MAX_ID_BYTES", "IdKind", "IdMap", "quote_id"]
 
@@ -219,7 +219,7 @@ class IdMap:
                 ids = ids.dictionary_decode()
         if ids.null_count:
             raise self._wrong_type(None)
-        right = pa.types.is_integer if self.kind == "integer" else _is_text
+        right = pa.types.is_integer if self.kind == "integer" else is_text
         if len(ids) and not right(ids.type):
             raise self._wrong_type(ids[0].as_py())
         target = pa.int64() if self.kind == "integer" else pa.large_string()
@@ -282,10 +282,6 @@ def _encodable(text: str) -> str | None:
     except UnicodeEncodeError:
         return None
     return str(text)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def as_id_array(values: Sequence[Any], what: str) -> pa.Array:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from corated.errors import DataError
 from corated.ratings.scale import MAX_LEVELS, Scale
 from corated.ratings.sorting import joined
-from corated.ratings.sources import SHOWN, Source, counted, refusal
+from corated.ratings.sources import SHOWN, Source, counted, is_text, refusal
 
 __all__ = ["RatingCollector", "RatingColumn"]
 
@@ -125,7 +125,7 @@ class RatingCollector:
         """Return places, distinct values (NaN where there is none) and, for text, how each was written."""
         kind = array.type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not _is_number(kind) and not _is_text(kind):
+        if not _is_number(kind) and not is_text(kind):
             raise refusal(
                 self._source,
                 f"the ratings are of type {kind}.",
@@ -264,7 +264,3 @@ def _is_number(kind: pa.DataType) -> bool:
         or pa.types.is_decimal(kind)
         or pa.types.is_null(kind)
     )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

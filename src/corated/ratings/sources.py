@@ -56,3 +56,8 @@ def refusal(
     places = source.locate([row for row, _ in shown])
     lines = [f"{place}: {text or got}" for (place, text), (_, got) in zip(places, shown, strict=True)]
     return DataError(f"{source.name}: {what}", expected=expected, rows=lines, hint=hint)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is one of text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

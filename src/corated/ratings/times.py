@@ -14,7 +14,7 @@ from corated.errors import DataError
 from corated.ratings.notices import Notices, unit_taken
 from corated.ratings.options import UNITS, unused
 from corated.ratings.sorting import joined
-from corated.ratings.sources import SHOWN, Source, counted, refusal
+from corated.ratings.sources import SHOWN, Source, counted, is_text, refusal
 
 __all__ = ["TimeCollector", "is_naive", "unit_of"]
 
@@ -42,7 +42,7 @@ def is_naive(sample: pa.Array) -> bool:
         return kind.tz is None
     if pa.types.is_date(kind):
         return True
-    if _is_text(kind) and len(sample):
+    if is_text(kind) and len(sample):
         return _iso(sample.slice(0, 1), _US) is not None
     return False
 
@@ -119,7 +119,7 @@ class TimeCollector:
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         kind = array.type
-        if _is_text(kind):
+        if is_text(kind):
             return self._read_text(array, first_row)
         if array.null_count:
             self._missing(array.is_null().to_numpy(zero_copy_only=False), first_row)
@@ -285,7 +285,7 @@ class TimeCollector:
 
 def _same_instants(naive: Int64s, witness: pa.Array) -> bool:
     """Tell whether naive times, read as UTC, are the Unix times of another column (to the second)."""
-    if _is_text(witness.type):
+    if is_text(witness.type):
         try:
             witness = witness.cast(pa.int64())
         except pa.ArrowInvalid:
@@ -324,10 +324,6 @@ def _kind_of(one: pa.Array) -> str:
     if _iso(one, _US) is not None:
         return "naive"
     return "instant" if _iso(one, _US_UTC) is not None else ""
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _show(microseconds: int) -> str:
