@@ -7,6 +7,8 @@ import numba
 import pytest
 from hypothesis import settings
 
+from corated.measures import LowerBound, get_measure
+
 DATA = Path(os.environ.get("CORATED_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 
@@ -60,3 +62,61 @@ def rows_of():
         return rows
 
     return rows
+
+
+TOLERANCE = 1e-12
+"""What is promised of values with logarithms and powers in them, and of sums of floats."""
+_OF_SETS = {"jaccard", "dice", "overlap", "tversky", "conditional"}
+_OF_INTEGERS = {"pearson", "euclidean", "msd", "manhattan", "constrained_pearson"}
+
+
+@pytest.fixture(scope="session")
+def is_exact():
+    """A function of ratings and a measure: whether its values are promised to the last bit."""
+
+    def exact(ratings, measure):
+        measure = get_measure(measure)
+        if isinstance(measure.adjustment, LowerBound):
+            return False
+        if measure.name in _OF_SETS | {"spearman"}:
+            return True
+        in_parts = measure.name in ("cosine", "cosine_common")
+        if measure.given_weight is not None:
+            return measure.given_weight.name == "binary" and (in_parts or measure.name in _OF_INTEGERS)
+        if ratings.scale is None:
+            return False
+        units = ratings.scale.low / ratings.scale.step
+        whole = any(
+            abs(units * p - round(units * p)) <= 1e-9 * max(1, abs(units * p)) for p in range(1, 1001)
+        )
+        return measure.name in _OF_INTEGERS or (in_parts and whole)
+
+    return exact
+
+
+@pytest.fixture(scope="session")
+def assert_lists(rows_of, is_exact):
+    """A function that compares lists of k with the oracle's of everybody, subject by subject.
+
+    Where bits are promised, they must be the same. Elsewhere values may differ by `TOLERANCE`, and neighbors
+    whose values are that close may change places; the order must be that of the values given.
+    """
+
+    def check(ratings, measure, found, everybody, k):
+        measure = get_measure(measure)
+        if is_exact(ratings, measure):
+            expected = rows_of({subject: rows[:k] for subject, rows in everybody.items()})
+            assert {subject: found[subject] for subject in everybody} == expected
+            return
+        for subject, rows in everybody.items():
+            got = [(id, float.fromhex(value), n) for id, value, n in found[subject]]
+            assert len(got) == min(k, len(rows)) == len({id for id, _, _ in got})
+            assert got == sorted(got, key=lambda row: (-measure.sign * row[1], -row[2], row[0]))
+            of = {row.neighbor: row for row in rows}
+            for (id, value, n), in_place in zip(got, rows, strict=False):
+                near = TOLERANCE * max(1.0, abs(value))
+                assert n == of[id].n_common
+                assert abs(value - of[id].value) <= near
+                assert abs(value - in_place.value) <= near
+
+    return check

@@ -7,8 +7,8 @@ import corated as cr
 
 PUBLIC = {
     "Catalog", "CoratedError", "CoratedNotice", "Fallback", "ItemKNN", "Neighbors", "Popularity",
-    "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "fetch",
-    "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings", "sample",
+    "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
+    "fetch", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings", "sample",
 }  # fmt: skip
 
 
@@ -22,6 +22,20 @@ def test_public_names():
     for name in cr.__all__:
         assert getattr(cr, name) is not None
     assert set(dir(cr)) >= PUBLIC
+
+
+def test_measures_are_at_hand_without_what_compiles():
+    code = (
+        "import sys, corated as cr; print(cr.measures.Pearson(shrink=100), cr.measures.__name__); "
+        "import corated.measures; print(cr.measures is corated.measures, 'numba' in sys.modules)"
+    )
+    assert run(code) == ["pearson(shrink=100)", "corated.measures", "True", "False"]
+
+
+def test_measures_names_everything_there_is():
+    for kinds in (cr.measures.MEASURES, cr.measures.WEIGHTS, cr.measures.ADJUSTMENTS):
+        assert {kind.__name__ for kind in kinds.values()} <= set(cr.measures.__all__)
+    assert all(getattr(cr.measures, name) is not None for name in cr.measures.__all__)
 
 
 def test_unknown_name():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from corated._version import __version__
 
 if TYPE_CHECKING:
+    from corated import measures
     from corated.errors import CoratedError, CoratedNotice
     from corated.models.base import Recommendations, Recommender
     from corated.models.fallback import Fallback
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from corated.models.popularity import Popularity
     from corated.models.presets import preset
     from corated.neighborhood.all_pairs import all_pairs
+    from corated.neighborhood.diagnose import diagnose
     from corated.neighborhood.graph import Neighbors, neighbors
     from corated.neighborhood.pair import pair
     from corated.neighborhood.plan import plan
@@ -50,7 +52,9 @@ __all__ = [
     "UserKNN",
     "__version__",
     "all_pairs",
+    "diagnose",
     "fetch",
+    "measures",
     "neighbors",
     "pair",
     "plan",
@@ -74,7 +78,9 @@ _HOME = {
     "Scale": "corated.ratings.scale",
     "UserKNN": "corated.models.knn",
     "all_pairs": "corated.neighborhood.all_pairs",
+    "diagnose": "corated.neighborhood.diagnose",
     "fetch": "corated.ratings.fetch",
+    "measures": "corated.measures",
     "neighbors": "corated.neighborhood.graph",
     "pair": "corated.neighborhood.pair",
     "plan": "corated.neighborhood.plan",
@@ -88,7 +94,8 @@ _HOME = {
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'corated' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    home = import_module(_HOME[name])
+    value = home if home.__name__ == f"corated.{name}" else getattr(home, name)
     globals()[name] = value
     return value
 

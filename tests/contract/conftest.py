@@ -7,17 +7,22 @@ import sys
 
 import pytest
 
+from corated.errors import DataError
 from corated.neighborhood.graph import neighbors
 
 WORKER = """
 import pickle, sys
+from corated.errors import DataError
 from corated.neighborhood.graph import neighbors
 while True:
     try:
         ratings, options = pickle.load(sys.stdin.buffer)
     except EOFError:
         break
-    found = neighbors(ratings, threads=1, **options)
+    try:
+        found = neighbors(ratings, threads=1, **options)
+    except DataError as error:
+        found = error
     pickle.dump(found, sys.stdout.buffer)
     sys.stdout.buffer.flush()
 """
@@ -38,7 +43,10 @@ class WithoutJit:
             )
         pickle.dump((ratings, options), self.process.stdin)
         self.process.stdin.flush()
-        return pickle.load(self.process.stdout)
+        found = pickle.load(self.process.stdout)
+        if isinstance(found, DataError):
+            raise found
+        return found
 
     def close(self):
         if self.process is not None:

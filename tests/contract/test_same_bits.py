@@ -11,14 +11,16 @@ from corated.similarity.measures import MEASURES
 
 
 @pytest.fixture(scope="module")
-def columns():
-    """60,000 ratings by 2,000 users of 800 items, some far more popular than others."""
+def orders():
+    """60,000 ratings by 2,000 users of 800 items, some far more popular than others, in four orders."""
     rng = np.random.default_rng(21)
     users = rng.zipf(1.3, 200_000) % 2000
     items = rng.zipf(1.2, 200_000) % 800
     _, first = np.unique(users * 800 + items, return_index=True)
     first = rng.permutation(first)[:60_000]
-    return users[first], items[first], rng.integers(0, 11, len(first))
+    columns = users[first], items[first], rng.integers(0, 11, len(first))
+    orders = [np.random.default_rng(number).permutation(len(first)) for number in range(4)]
+    return [Ratings.from_arrays(*(c[order] for c in columns), scale=(0, 10, 1)) for order in orders]
 
 
 def fingerprint(graph):
@@ -29,11 +31,9 @@ def fingerprint(graph):
 @pytest.mark.jit
 @pytest.mark.parametrize("of", ["users", "items"])
 @pytest.mark.parametrize("measure", MEASURES)
-def test_threads_and_row_order_change_no_bit(columns, of, measure):
+def test_threads_and_row_order_change_no_bit(orders, of, measure):
     seen = []
-    for number, threads in enumerate((1, 2, 5, 5)):
-        order = np.random.default_rng(number).permutation(len(columns[0]))
-        ratings = Ratings.from_arrays(*(column[order] for column in columns), scale=(0, 10, 1))
+    for ratings, threads in zip(orders, (1, 2, 5, 5), strict=True):
         found = neighbors(ratings, of=of, measure=measure, k=20, min_common=2, threads=threads)
         seen.append(fingerprint(found))
         assert len(found.neighbor)

@@ -1,4 +1,4 @@
-"""Neighbors of small, awkward matrices: the oracle's, to the last bit, however they are asked for."""
+"""Neighbors of small, awkward matrices: the oracle's, and the same bits however they are asked for."""
 
 import numba
 import pytest
@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corated.errors import DataError
+from corated.neighborhood import cost as cost_module
 from corated.neighborhood import graph as graph_module
-from corated.neighborhood.graph import neighbors
+from corated.neighborhood import work as work_module
+from corated.neighborhood.graph import Wanted, neighbors, search_of
+from corated.neighborhood.work import held, work_of
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES
@@ -29,7 +32,14 @@ SCALES = [
     (1000, 1255, 1),
     (1.5, 9.5, 1),  # the cosines count in halves of a step
     (0.7, 9.1, 2.1),  # in thirds
-    (0.1234567, 4.1234567, 1),  # in no small part: the cosines refuse
+    (0.1234567, 4.1234567, 1),  # in no small part: the cosines add up floats
+]
+PLAY_COUNTS = [1.0, 2.0, 3.0, 120.5, 0.001, 7.123456789, 20_000.0]
+MORE_MEASURES = [
+    *("pearson(shrink=10)", "pearson(adjust=lower_bound(0.8))", "pearson(weight=zscore(by=item))"),
+    *("cosine(weight=binary)", "cosine(weight=bm25)", "cosine(weight=tfidf, shrink=3)", "msd(weight=minmax)"),
+    *("cosine_common(adjust=shrink_add(0.5))", "euclidean(weight=center)", "tversky(alpha=0.2, beta=3)"),
+    *("asymmetric_cosine(alpha=0.9)", "p3alpha(alpha=0.5)", "rp3beta(weight=bm25)"),
 ]
 TEXT_IDS = ["10", "9", "09", "a", "B", "é", "e\u0301", "z", "\uffee", "\U0001f600", " ", "a b"]
 INTEGER_IDS = [0, -1, 7, 10, 9, 2**62, -(2**63), 2**63 - 1, 100, 3, 5, 4]
@@ -39,34 +49,44 @@ INTEGER_IDS = [0, -1, 7, 10, 9, 2**62, -(2**63), 2**63 - 1, 100, 3, 5, 4]
 def one_query_a_block():
     """Small matrices would be one block, and the second thread would have nothing to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_module, "_SMALLEST_BLOCK", 1)
-        patch.setattr(graph_module, "_BLOCKS_PER_THREAD", 10**6)
+        patch.setattr(cost_module, "_SMALLEST_BLOCK", 1)
+        patch.setattr(cost_module, "_BLOCKS_PER_THREAD", 10**6)
+        patch.setattr(cost_module, "_PIECE_BYTES", 16)
+        patch.setattr(cost_module, "_ENTRIES_PER_VISIT", 0)
+        patch.setattr(work_module, "_LEAST_PART", 0)
+        patch.setattr(graph_module, "check_preparation", lambda *args: None)  # it would be all that counts
         yield
 
 
 @st.composite
 def matrices(draw):
-    """(rows of (user, item, rating), scale): few levels, so that ties and flat overlaps are common."""
-    low, high, step = draw(st.sampled_from(SCALES))
+    """(rows of (user, item, rating), scale): few levels, so that ties and flat overlaps are common.
+
+    The scale is None for play counts.
+    """
+    low, high, step = scale = draw(st.sampled_from(SCALES))
     top = round((high - low) / step)
-    palette = draw(
+    levels = draw(
         st.just([0, top])
         | st.lists(st.integers(0, top), min_size=1, max_size=3)
         | st.just(list(range(top + 1)))
     )
+    palette = [round(low + step * code, 10) for code in levels]
+    if draw(st.integers(0, 3)) == 0:
+        scale, palette = None, draw(st.lists(st.sampled_from(PLAY_COUNTS), min_size=1, max_size=4))
     users = draw(ids())
     items = draw(ids())
     cell = st.none() | st.sampled_from(palette)
     shape = len(users) * len(items)
     cells = draw(st.lists(cell, min_size=shape, max_size=shape))
     rows = [
-        (user, item, round(low + step * code, 10))
-        for (user, item), code in zip(((u, i) for u in users for i in items), cells, strict=True)
-        if code is not None
+        (user, item, rating)
+        for (user, item), rating in zip(((u, i) for u in users for i in items), cells, strict=True)
+        if rating is not None
     ]
     if not rows:
-        rows = [(users[0], items[0], low)]
-    return draw(st.permutations(rows)), (low, high, step)
+        rows = [(users[0], items[0], palette[0])]
+    return draw(st.permutations(rows)), scale
 
 
 def ids():
@@ -75,13 +95,13 @@ def ids():
 
 
 def ratings_of(rows, scale):
-    return Ratings.from_arrays(*zip(*rows, strict=True), scale=scale)
+    return Ratings.from_arrays(*zip(*rows, strict=True), **({} if scale is None else {"scale": scale}))
 
 
 QUESTIONS = st.fixed_dictionaries(
     {
         "of": st.sampled_from(["users", "items"]),
-        "measure": st.sampled_from(sorted(MEASURES)),
+        "measure": st.sampled_from([*MEASURES, *MORE_MEASURES]),
         "k": st.integers(1, 4) | st.just(12),
         "min_common": st.integers(1, 4),
     }
@@ -89,7 +109,7 @@ QUESTIONS = st.fixed_dictionaries(
 
 
 def answerable(ratings, question):
-    """Whether the measure is exact on this scale; where it is not, both sides must refuse."""
+    """Whether the measure has a meaning for these ratings; where it has none, both sides must refuse."""
     try:
         reference.neighbors(ratings, subjects=[], **question)
     except DataError:
@@ -101,11 +121,25 @@ def answerable(ratings, question):
 
 @given(matrices(), QUESTIONS, st.sampled_from([1, 2, 3]))
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_equal_to_the_oracle(rows_of, matrix, question, threads):
+def test_equal_to_the_oracle(rows_of, assert_lists, matrix, question, threads):
     ratings = ratings_of(*matrix)
     if answerable(ratings, question):
-        expected = rows_of(reference.neighbors(ratings, **question))
-        assert rows_of(neighbors(ratings, threads=threads, **question)) == expected
+        everybody = reference.neighbors(ratings, **question | {"k": 1000})
+        found = rows_of(neighbors(ratings, threads=threads, **question))
+        assert_lists(ratings, question["measure"], found, everybody, question["k"])
+
+
+@given(matrices(), QUESTIONS, st.sampled_from([1, 2, 3]), st.floats(0, 1))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_memory_changes_nothing(rows_of, matrix, question, threads, share):
+    """Parts of one subject, pieces of two candidates, and everything in between."""
+    ratings = ratings_of(*matrix)
+    if answerable(ratings, question):
+        search = search_of(ratings, Wanted(**question), None, in_parts=False)
+        least, ample = (work_of(search, most, room).to_take for most, room in ((1, 0), (threads, None)))
+        limit = held(search.engine) + least + round(share * max(ample - least, 0))
+        found = neighbors(ratings, threads=threads, memory_limit=limit, **question)
+        assert rows_of(found) == rows_of(neighbors(ratings, threads=1, **question))
 
 
 @given(matrices(), QUESTIONS, st.data())
@@ -155,7 +189,10 @@ def test_the_other_side_is_the_matrix_turned_over(rows_of, matrix, question):
     ratings = ratings_of(rows, scale)
     turned = ratings_of([(item, user, rating) for user, item, rating in rows], scale)
     other = question | {"of": "items" if question["of"] == "users" else "users"}
-    if answerable(ratings, question):
+    # What these make of ratings is not the same of users and of items.
+    is_alike = question["measure"] != "pearson_baseline" and "by=" not in question["measure"]
+    is_alike &= not any(word in question["measure"] for word in ("center)", "minmax)", "zscore)"))
+    if is_alike and answerable(ratings, question):
         assert rows_of(neighbors(ratings, threads=1, **question)) == rows_of(
             neighbors(turned, threads=1, **other)
         )

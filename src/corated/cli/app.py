@@ -22,7 +22,7 @@ from corated.errors import CoratedNotice, ParameterError
 
 __all__ = ["COMMANDS", "app"]
 
-COMMANDS = ("check", "plan", "neighbors", "pair", "recommend", "sample", "fetch", "doctor")
+COMMANDS = ("check", "plan", "neighbors", "pair", "diagnose", "recommend", "sample", "fetch", "doctor")
 """Every command, in the order of ``--help``; each is ``NAME_command`` in the module of its name."""
 
 _ABOUT = """Find who rated alike, exactly, and recommend from it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from corated.cli.options import (
     catalog_option,
     command,
     measure_option,
+    memory_option,
     min_common_option,
     progress_option,
     threads_option,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from corated import Catalog, Neighbors, Ratings
+    from corated.ratings.ids import Id
 
 __all__ = ["neighbors_command"]
 
@@ -45,18 +48,25 @@ class Search:
     min_common: int
     all_pairs: bool
     threads: int | None
+    memory_limit: int | None
 
     @property
-    def given(self) -> dict[str, Any]:
-        """What goes to the library as it is."""
+    def whose(self) -> dict[str, Any]:
+        """What decides the pairs, as the library is told it."""
         chosen = {} if self.measure is None else {"measure": self.measure}
-        return {
-            **chosen,
-            "of": self.of,
-            "min_common": self.min_common,
-            "threads": self.threads,
-            "progress": current().bar or None,
-        }
+        return {**chosen, "of": self.of, "min_common": self.min_common}
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What the answer does not depend on."""
+        return {"threads": self.threads, "progress": current().bar or None}
+
+    def parts(self, ratings: Ratings, asked: list[Id] | None) -> Iterator[Neighbors]:
+        """Find the neighbors, part by part, so that rows need not all be in memory."""
+        from corated.neighborhood.graph import Wanted, neighbor_parts
+
+        wanted = Wanted(k=self.k or 40, subjects=asked, **self.whose)
+        return neighbor_parts(ratings, wanted, memory_limit=self.memory_limit, **self.how)
 
 
 _search = as_record(
@@ -76,6 +86,7 @@ _search = as_record(
             help="Write each pair once instead, with its value and count in common, to a .parquet file.",
         ),
         threads_option,
+        memory_option,
     ),
 )
 
@@ -102,8 +113,6 @@ def neighbors_command(reading: Reading, search: Search, catalog: str | None, to:
     if search.all_pairs:
         _every_pair(reading, search, catalog, to)
         return
-    import corated as cr
-
     start = time.perf_counter()
     with to.opened(all_rows=bool(search.asked)) as rows:
         ratings = reading.ratings()
@@ -113,9 +122,12 @@ def neighbors_command(reading: Reading, search: Search, catalog: str | None, to:
         note_excess(ratings, search.of, search.k)
         ids = ratings.users if search.of == "users" else ratings.items
         asked = subjects(ids, search.asked, None, reading.path)
-        graph = cr.neighbors(ratings, k=search.k or 40, subjects=asked, **search.given)
-        rows.write(_with_titles(graph, ratings, titles if search.of == "items" else None))
-    summary = _summary(graph, time.perf_counter() - start)
+        tally = Tally()
+        for part in search.parts(ratings, asked):
+            rows.write(_with_titles(part, ratings, titles if search.of == "items" else None))
+            tally.add(part)
+            del part  # before the next is made
+    summary = {**tally.summary, "seconds": round(time.perf_counter() - start, 3)}
     to.finish(rows, {**summary, "output": to.output}, _lines(summary))
 
 
@@ -128,17 +140,24 @@ def _with_titles(graph: Neighbors, ratings: Ratings, catalog: Catalog | None) ->
     return table.append_column("title", catalog.aligned(ratings.items).take(pa.array(graph.neighbor)))
 
 
-def _summary(graph: Neighbors, seconds: float) -> dict[str, Any]:
-    return {
-        "of": graph.side,
-        "measure": graph.measure.name,
-        "k": graph.k,
-        "min_common": graph.min_common,
-        "subjects": len(graph.subjects),
-        "without_neighbors": int((graph.indptr[1:] == graph.indptr[:-1]).sum()),
-        "rows": len(graph.neighbor),
-        "seconds": round(seconds, 3),
-    }
+class Tally:
+    """What was found, counted part by part."""
+
+    def __init__(self) -> None:
+        self.summary: dict[str, Any] = {}
+
+    def add(self, part: Neighbors) -> None:
+        """Count a part."""
+        before = self.summary or {"subjects": 0, "without_neighbors": 0, "rows": 0}
+        self.summary = {
+            "of": part.side,
+            "measure": str(part.measure),
+            "k": part.k,
+            "min_common": part.min_common,
+            "subjects": before["subjects"] + len(part.subjects),
+            "without_neighbors": before["without_neighbors"] + part.without_neighbors,
+            "rows": before["rows"] + len(part),
+        }
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
@@ -156,14 +175,20 @@ def _lines(summary: dict[str, Any]) -> list[str]:
 
 def _every_pair(reading: Reading, search: Search, catalog: str | None, to: Output) -> None:
     """Write all pairs with enough in common."""
-    for name, is_given in (("--k", search.k is not None), ("ID", search.asked), ("--catalog", catalog)):
+    others = (
+        ("--k", search.k is not None),
+        ("ID", search.asked),
+        ("--catalog", catalog),
+        ("--memory-limit", search.memory_limit),
+    )
+    for name, is_given in others:
         if is_given:
             raise ParameterError(f"--all-pairs writes every pair, whatever {name}.", hint=f"leave {name} out")
     if to.output is None or to.to_stdout or to.format != "parquet":
         raise ParameterError("--all-pairs writes a Parquet file.", hint="add -o FILE.parquet")
     import corated as cr
 
-    written = cr.all_pairs(reading.ratings(), to=to.output, **search.given)
+    written = cr.all_pairs(reading.ratings(), to=to.output, **search.whose, **search.how)
     if to.as_json:
         show_json(written.to_dict())
     else:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from corated.cli.state import State
 from corated.errors import ParameterError
-from corated.similarity.measures import MEASURES
 
 __all__ = [
     "COUNT",
     "DATASETS",
     "DUPLICATES",
     "FORMATS",
+    "MEASURES",
     "ON_BAD",
     "OWN",
     "PRESETS",
@@ -31,6 +32,7 @@ __all__ = [
     "Count",
     "Decorator",
     "Like",
+    "Measure",
     "ReadingOption",
     "Scale",
     "as_record",
@@ -38,6 +40,7 @@ __all__ = [
     "command",
     "json_option",
     "measure_option",
+    "memory_option",
     "min_common_option",
     "progress_option",
     "threads_option",
@@ -53,6 +56,11 @@ TIME_UNITS: Final = ("s", "ms", "us", "ns")
 ON_BAD: Final = ("refuse", "drop")
 RULES: Final = ("closest", "votes", "weighted_votes")
 PRESETS: Final = ("best", "notebook")
+MEASURES: Final = (
+    *("pearson", "euclidean", "msd", "manhattan", "cosine", "cosine_common", "constrained_pearson"),
+    *("centered_cosine", "adjusted_cosine", "pearson_baseline", "spearman", "jaccard", "dice", "overlap"),
+    *("tversky", "conditional", "log_likelihood", "asymmetric_cosine", "p3alpha", "rp3beta"),
+)
 SIZES: Final = ("small", "notebook", "ml-20m", "million")
 DATASETS: Final = (
     "movietweetings",
@@ -151,6 +159,42 @@ class Like(_ParamType):
                 expected="a rating such as 7, or mean for each user's own mean",
                 hint="leave --like out for the top 30 % of the scale",
             ) from None
+
+
+class Measure(_ParamType):
+    """A measure by its shorthand: a name, or a name with parameters."""
+
+    name = "measure"
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> str:  # noqa: ARG002
+        """Return the shorthand with its parameters checked; raises `ParameterError` for what is none."""
+        from corated.similarity.measures import get_measure
+
+        get_measure(str(value))
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Complete the names."""
+        return [CompletionItem(name) for name in MEASURES if name.startswith(incomplete)]
+
+
+class Memory(_ParamType):
+    """An amount of memory, such as 1GB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> int:  # noqa: ARG002
+        """Return bytes; raises `ParameterError` for what is no amount."""
+        from corated.neighborhood.memory import bytes_of
+
+        found = bytes_of(value)
+        assert found is not None
+        return found
 
 
 COUNT: Final = Count()
@@ -257,14 +301,27 @@ def threads_option(function: F) -> F:
     )(function)
 
 
+def memory_option(function: F) -> F:
+    """Add ``--memory-limit``."""
+    return click.option(
+        "--memory-limit",
+        type=Memory(),
+        metavar="SIZE",
+        help="Memory that the search may take, such as 1GB; what there is by default. Answers do not "
+        "depend on it.",
+    )(function)
+
+
 def measure_option(default: str | None, help: str = "How alike is measured.") -> Callable[[F], F]:
     """Add ``--measure``."""
     return click.option(
         "--measure",
-        type=click.Choice(list(MEASURES)),
+        type=Measure(),
+        metavar="MEASURE",
         default=default,
         show_default=default is not None,
-        help=help,
+        help=f"{help} One of {', '.join(MEASURES)}; parameters go in brackets, in quotes for the shell: "
+        "'pearson(shrink=100)'.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from corated.cli.options import (
@@ -10,6 +12,7 @@ from corated.cli.options import (
     command,
     json_option,
     measure_option,
+    memory_option,
     min_common_option,
     threads_option,
 )
@@ -33,14 +36,14 @@ __all__ = ["plan_command"]
 )
 @min_common_option(1)
 @threads_option
+@memory_option
 @json_option
-def plan_command(
-    reading: Reading, of: str, measure: str, k: int, min_common: int, threads: int | None, as_json: bool
-) -> None:
+def plan_command(reading: Reading, as_json: bool, **given: Any) -> None:
     """Foresee pairs, memory and seconds, without doing the work."""
     import corated as cr
 
-    planned = cr.plan(reading.ratings(), of=of, measure=measure, k=k, min_common=min_common, threads=threads)
+    # On the command line neighbors are always handed on part by part, as they are with to=.
+    planned = cr.plan(reading.ratings(), to="neighbors.parquet", **given)
     if as_json:
         show_json(planned.to_dict())
     else:

@@ -9,7 +9,7 @@ __all__ = ["on_command_line", "printable"]
 _SETTINGS = re.findall(
     r"\w+",
     """user item rating time format scale duplicates time_unit tz encoding delimiter ids on_bad
-    of measure k n min_common rule like min_support threads preset
+    of measure k n min_common rule like min_support threads memory_limit preset
     size users items ratings seed folder accept_license catalog""",
 )
 _FLAGS = {

@@ -18,8 +18,8 @@ from corated.errors import Cancelled, IdTypeError, MemoryLimitError, NotFittedEr
 from corated.models.kernels import Lists
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
-from corated.neighborhood.run import resolve_threads
-from corated.progress import Cancel, Progress, ProgressOption, check_cancel, reporting, silent
+from corated.neighborhood.run import Run, resolve_threads
+from corated.progress import Cancel, ProgressOption, check_cancel, reporting
 from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
@@ -33,19 +33,6 @@ _BLOCK_USERS = 1 << 17
 _BLOCK_PLACES = 1 << 21
 """Users, and places in their lists, that `Recommender.recommend_blocks` answers together by default."""
 _BYTES_PER_PLACE = 25
-
-
-@dataclass(frozen=True)
-class Run:
-    """How to run: threads, where progress goes, and the event that stops it."""
-
-    threads: int
-    progress: Progress
-    cancel: Cancel
-
-    def quietly(self) -> Run:
-        """Return the same without progress, for a part of the work."""
-        return Run(self.threads, silent, self.cancel)
 
 
 class Fitted(Protocol):

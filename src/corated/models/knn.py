@@ -77,7 +77,7 @@ class _FittedKNN:
 
 def _find(ratings: Ratings, settings: _Settings, k: int, codes: Int64s | None, run: Run) -> Neighbors:
     engine = Engine.build(ratings, of=settings.side, measure=settings.measure, min_common=settings.min_common)
-    return graph_of(engine, settings.side, k, codes, run.threads, run.progress, run.cancel)
+    return graph_of(engine, settings.side, k, codes, run)
 
 
 class _KNN(Recommender):
@@ -134,7 +134,7 @@ class _KNN(Recommender):
 class UserKNN(_KNN):
     """Recommend what similar users like.
 
-    measure : a name from `corated.similarity.measures.MEASURES`
+    measure : a record of `corated.measures`, or its shorthand, such as ``"pearson(shrink=100)"``
     k : neighbors of each user; ``"2n"`` for twice the number of recommendations asked for
     min_common : co-rated items that a neighbor must share
     rule : see `corated.models.rules.RULES`

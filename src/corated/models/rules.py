@@ -84,7 +84,10 @@ def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
 
 
 def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return what a neighbor's like weighs: 1, or its similarity, 1/(1+d) for a distance d."""
+    """Return what a neighbor's like weighs: 1, or its similarity, 1/(1+d) for a distance d.
+
+    value : as seen by the subject whose neighbors they are, which matters where a measure is not symmetric
+    """
     if rule != "weighted_votes":
         return np.ones_like(value)
     return value if measure.better == "larger" else 1.0 / (1.0 + value)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corated.errors import ParameterError
 from corated.neighborhood.engine import Engine, Of, check_of
+from corated.neighborhood.parquet import check_target, opened, passing_on
 from corated.neighborhood.run import Flag, resolve_threads, run_blocks
 from corated.output import atomic_path
 from corated.progress import Cancel, Progress, ProgressOption, reporting
 from corated.ratings.ratings import Ratings
-from corated.similarity.kernels import Pairs, Scratch, emit_block, new_pairs, new_scratch
 from corated.similarity.measures import Measure
 from corated.similarity.statistics import Layout
+from corated.similarity.tasks import Pairs, Scratch, new_pairs
 
 __all__ = ["AllPairs", "all_pairs"]
 
@@ -38,11 +36,6 @@ _ROW_GROUP = 1 << 20
 """Rows that are collected before they are written."""
 _LOOK = 0.05
 """Seconds between two looks at the flag while waiting."""
-_OTHER_ENDINGS = {
-    *(".csv", ".tsv", ".txt", ".dat", ".gz", ".json", ".jsonl", ".ndjson"),
-    *(".arrow", ".feather", ".ipc", ".npy", ".npz", ".xlsx"),
-}
-"""Endings of names that promise another format than Parquet."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +76,13 @@ def all_pairs(
     progress: ProgressOption = None,
     cancel: Cancel = None,
 ) -> AllPairs:
-    """Write every unordered pair with enough in common to a Parquet file.
+    """Write every pair with enough in common to a Parquet file: each once, id < neighbor.
+
+    Where the measure depends on who asks, each pair is there twice: ``id`` asks.
 
     to : the Parquet file, written beside itself and moved into place at the end
     of : ``"users"`` or ``"items"``
-    measure : a name from `corated.similarity.measures.MEASURES`
+    measure : a record of `corated.measures`, or its shorthand, such as ``"pearson(shrink=100)"``
     min_common : pairs with fewer co-rated ratings are left out
     threads : None for every core
     progress, cancel : see `corated.progress`
@@ -100,13 +95,13 @@ def all_pairs(
     stood there before is unharmed.
     """
     start = time.perf_counter()
-    target = _check_target(to)
-    engine = Engine.build(ratings, of=of, measure=measure, min_common=min_common)
+    target = check_target(to, "pairs.parquet")
+    engine = Engine.build(ratings, of=of, measure=measure, min_common=min_common, valued=False)
     threads = resolve_threads(threads)
     with (
-        _passing() as passing,
+        passing_on() as passing,
         atomic_path(target) as path,
-        _opened(path, _schema(engine)) as writer,
+        opened(path, _schema(engine)) as writer,
         reporting(progress, f"pairs of {of}") as report,
     ):
         sink = _Sink(writer, threads)
@@ -115,54 +110,12 @@ def all_pairs(
     return AllPairs(
         path=target,
         of=check_of(of),
-        measure=engine.measure.name,
+        measure=str(engine.measure),
         min_common=engine.min_common,
         rows=sink.rows,
         undefined=sink.undefined,
         seconds=time.perf_counter() - start,
     )
-
-
-def _check_target(to: object) -> Path:
-    """Return the path to write to; refuses what is none, and names that promise another format."""
-    expected = "the path of a file, such as pairs.parquet"
-    if not isinstance(to, str | os.PathLike) or not isinstance(os.fspath(to), str) or not os.fspath(to):
-        raise ParameterError(f"to={to!r} is no path.", expected=expected, hint='try to="pairs.parquet"')
-    path = Path(to)
-    if path.suffix.lower() in _OTHER_ENDINGS:
-        raise ParameterError(
-            f"The output {path} ends in {path.suffix}, and what is written is Parquet.",
-            expected=expected,
-            hint=f"write to {path.with_suffix('.parquet')}; pyarrow, pandas and Polars read it",
-        )
-    return path
-
-
-class _FromCaller(Exception):  # noqa: N818 - a wrapping, gone before anybody sees it
-    """An OSError of the caller's own progress function, on its way past what writes the output."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-@contextlib.contextmanager
-def _passing() -> Iterator[Callable[[Progress], Progress]]:
-    """Give a wrapping for a progress function whose errors must not be taken for those of the output."""
-
-    def passing(report: Progress) -> Progress:
-        def passed(done: int, total: int) -> None:
-            try:
-                report(done, total)
-            except OSError as error:
-                raise _FromCaller(error) from error
-
-        return passed
-
-    try:
-        yield passing
-    except _FromCaller as wrapped:
-        raise wrapped.error from None
 
 
 @dataclass
@@ -173,28 +126,20 @@ class _Worker:
 
 def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: Cancel) -> None:
     """Compute all blocks and hand them to the sink."""
-    profiles, task = engine.profiles, engine.task(both=True)
+    task = engine.task(both=engine.measure.symmetric, screen=False)
     blocks, most = _blocks(engine)
     names = _names(engine)
     schema = _schema(engine)
     # Compiled here, where Ctrl-C can interrupt it, and not in a worker thread.
     flag, nobody = np.zeros(1, dtype=np.uint8), np.zeros(0, dtype=np.int64)
-    emit_block(
-        profiles,
-        engine.layouts[0],
-        task,
-        nobody,
-        new_scratch(1, engine.words),
-        new_pairs(0),
-        flag,
-    )
+    engine.emit(task, engine.layouts[0], nobody, engine.scratch(), new_pairs(0), flag)
 
     def make_state() -> _Worker:
-        return _Worker(new_scratch(engine.n, engine.words), new_pairs(most))
+        return _Worker(engine.scratch(), new_pairs(most))
 
     def work(worker: _Worker, block: tuple[int, Layout, Int64s], flag: Flag) -> None:
         number, layout, labels = block
-        count = int(emit_block(profiles, layout, task, labels, worker.scratch, worker.pairs, flag))
+        count = engine.emit(task, layout, labels, worker.scratch, worker.pairs, flag)
         if flag[0] == 0:
             sink.put(number, _batch(worker.pairs, count, names, engine, schema), flag)
 
@@ -203,9 +148,11 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
 
 def _blocks(engine: Engine) -> tuple[list[tuple[int, tuple[int, Layout, Int64s]]], int]:
     """Return the blocks as (events, (number, layout, labels)), and the most pairs that one can have."""
-    events = engine.events(both=True)
-    # A pair with m in common takes m events, and a query meets only those after itself.
-    pairs = np.minimum(events // engine.min_common, engine.n - 1 - np.arange(engine.n))
+    both = engine.measure.symmetric
+    events = engine.events(both=both)
+    # A pair with m in common takes m events; where it is met once, a query meets only those after itself.
+    others = engine.n - 1 - np.arange(engine.n) if both else engine.n - 1
+    pairs = np.minimum(events // engine.min_common, others)
     cost = np.maximum(pairs, events // _EVENTS_PER_PAIR)
     blocks = []
     most = 0
@@ -236,7 +183,9 @@ def _batch(
 ) -> pa.RecordBatch:
     """Turn emitted pairs into rows; the buffers of ``pairs`` are free for the next block afterwards."""
     first, second = names[pairs.first[:count]], names[pairs.second[:count]]
-    ends = [pa.array(np.minimum(first, second)), pa.array(np.maximum(first, second))]
+    ends = [pa.array(first), pa.array(second)]
+    if engine.measure.symmetric:
+        ends = [pa.array(np.minimum(first, second)), pa.array(np.maximum(first, second))]
     if engine.ids.kind == "text":
         ends = [pa.DictionaryArray.from_arrays(codes, engine.ids.ids) for codes in ends]
     value = pairs.value[:count].copy()
@@ -299,16 +248,3 @@ class _Sink:
             self.rows += table.num_rows
             self.undefined += table["value"].null_count
         self._group, self._group_rows = [], 0
-
-
-@contextlib.contextmanager
-def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """Open a Parquet file to write; after a failure inside, one more in closing it is not told."""
-    writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
-    try:
-        yield writer
-    except BaseException:
-        with contextlib.suppress(OSError, pa.ArrowException):
-            writer.close()
-        raise
-    writer.close()

@@ -9,20 +9,26 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from corated.errors import DataError, ParameterError
+from corated.errors import ParameterError
+from corated.neighborhood.numbers import Numbers, numbers_of
+from corated.neighborhood.own import emit_own, select_own
 from corated.ratings.ids import IdMap
 from corated.ratings.ratings import Ratings
-from corated.ratings.scale import Scale
-from corated.similarity.kernels import MAX_DEFERRED, Task
+from corated.similarity import finalize, formulas
+from corated.similarity.adjustments import LowerBound
+from corated.similarity.custom import Custom
+from corated.similarity.kernels import emit_block, select_block
 from corated.similarity.measures import Measure, get_measure
-from corated.similarity.profiles import MISSING, Popular, Profiles, arrange, popular
-from corated.similarity.statistics import Layout, plan_layouts
+from corated.similarity.profiles import MISSING, Popular, Profiles, popular
+from corated.similarity.statistics import Layout
+from corated.similarity.tasks import INTEGERS, MAX_DEFERRED, Flag, Pairs, Scratch, Task, new_scratch
+from corated.similarity.topk import TopK
 
-__all__ = ["Engine", "Of", "check_count", "check_of", "check_ratings", "codes_of", "integers_of", "parts_of"]
+__all__ = ["Engine", "Of", "check_count", "check_of", "check_ratings", "codes_of"]
 
 Of = Literal["users", "items"]
 Int64s = npt.NDArray[np.int64]
-_MOST_PARTS = 1000
+Floats = npt.NDArray[np.float64]
 Block = tuple[Layout, Int64s, int]
 """Queries that share a layout: (layout, labels, index of the first label among all queries)."""
 
@@ -88,46 +94,52 @@ class Engine:
     """What the kernels need to compare all users (or all items) of some ratings by a measure.
 
     ids : the ids of the subjects, by code; code == rank
-    profiles : the subjects relabeled by ascending number of ratings
-    layouts : how sums are packed, by ascending capacity
-    popular, deferred : see `corated.similarity.kernels.Task`
+    numbers : what the sums are over, and how they are packed
+    asked : the ``min_common`` asked for
+    min_common : the one that the kernels apply: more, where a measure needs more for a value
+    base : the task, over all candidates
     """
 
     measure: Measure
     ids: IdMap
-    profiles: Profiles
-    layouts: list[Layout]
-    side: npt.NDArray[np.float64]
-    step: float
+    numbers: Numbers
+    asked: int
     min_common: int
-    popular: Popular
-    deferred: int
+    base: Task
 
     @classmethod
-    def build(cls, ratings: Ratings, *, of: str, measure: str | Measure, min_common: int) -> Engine:
+    def build(
+        cls,
+        ratings: Ratings,
+        *,
+        of: str,
+        measure: str | Measure,
+        min_common: int,
+        valued: bool = True,
+    ) -> Engine:
         """Prepare a measure on the users or the items of some ratings.
+
+        valued : only pairs that have a value matter
 
         Raises `ParameterError` for an unknown measure or side or a ``min_common`` below 1, and `DataError`
         where the measure needs a rating scale that the ratings do not have.
         """
         of, ratings = check_of(of), check_ratings(ratings)
         measure = get_measure(measure)
-        min_common = check_count("min_common", min_common)
-        integers = integers_of(ratings, measure)
-        profiles = _profiles(ratings, of)
-        counts = np.diff(profiles.indptr)
-        largest = int(counts.max(initial=1))
-        can_defer = 2 <= min_common <= MAX_DEFERRED + 1 and len(integers) <= MISSING
+        asked = check_count("min_common", min_common)
+        numbers = numbers_of(ratings, of, measure)
+        least = 4 if isinstance(measure.adjustment, LowerBound) else measure.least
+        effective = max(asked, least) if valued else asked
+        levels = 1 if numbers.integers is None else len(numbers.integers)
+        can_defer = numbers.family == INTEGERS and 2 <= effective <= MAX_DEFERRED + 1 and levels <= MISSING
+        popular = _popular(ratings, of, numbers.profiles, None if can_defer else 0)
         return cls(
             measure=measure,
             ids=ratings.users if of == "users" else ratings.items,
-            profiles=profiles,
-            layouts=plan_layouts(measure.sums, integers, largest),
-            side=_side(measure, profiles, integers),
-            step=ratings.scale.step if ratings.scale is not None else 1.0,
-            min_common=min_common,
-            popular=_popular(ratings, of, profiles) if can_defer else _nothing(profiles),
-            deferred=min_common - 1 if can_defer else 0,
+            numbers=numbers,
+            asked=asked,
+            min_common=effective,
+            base=_task(measure, numbers, effective, least, popular, effective - 1 if can_defer else 0),
         )
 
     @property
@@ -136,25 +148,78 @@ class Engine:
         return len(self.ids)
 
     @property
+    def profiles(self) -> Profiles:
+        """The subjects relabeled by ascending number of ratings."""
+        return self.numbers.profiles
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """How sums are packed, by ascending capacity."""
+        return self.numbers.layouts
+
+    @property
+    def popular(self) -> Popular:
+        """Where candidates are looked up for lists that are put off."""
+        return self.base.popular
+
+    @property
+    def deferred(self) -> int:
+        """How many of a query's longest lists are put off."""
+        return self.base.deferred
+
+    @property
     def words(self) -> int:
-        """Words of the widest layout."""
+        """Words of the widest layout; 0 for float64 sums."""
         return self.layouts[-1].words
 
-    def task(self, *, both: bool) -> Task:
-        """Return the task for the kernels, over all candidates."""
-        ends = self.profiles.rater_ptr
-        return Task(
-            self.measure.code,
-            self.measure.sign,
-            self.step,
-            self.min_common,
-            both,
-            self.side,
-            ends[:-1],
-            ends[1:],
-            self.deferred,
-            self.popular,
-        )
+    @property
+    def is_own(self) -> bool:
+        """Whether the measure is a function of the caller's own."""
+        return isinstance(self.measure, Custom)
+
+    def task(self, *, both: bool, screen: bool = True, candidates: tuple[int, int] | None = None) -> Task:
+        """Return the task for the kernels.
+
+        both : serve both sides of each pair
+        screen : leave out pairs whose bound shows that they cannot be selected; not where all are wanted
+        candidates : the range of labels that queries meet; None for everyone
+        """
+        p = self.profiles
+        low, high = p.rater_ptr[:-1], p.rater_ptr[1:]
+        if candidates is not None:
+            low, high = (_first_raters(p, label) for label in candidates)
+        kind = self.base.screen if screen and (self.measure.symmetric or not both) else finalize.SCREEN_NONE
+        return self.base._replace(both=both, low=low, high=high, screen=kind)
+
+    def scratch(self) -> Scratch:
+        """Return a thread's working memory."""
+        screens = self.base.screen != finalize.SCREEN_NONE
+        return new_scratch(self.n, self.words, self.base.family, screens=screens)
+
+    def select(
+        self,
+        task: Task,
+        layout: Layout,
+        labels: Int64s,
+        first_row: int,
+        scratch: Scratch,
+        best: TopK,
+        k: int,
+        flag: Flag,
+    ) -> None:
+        """Offer the pairs of some queries to their rows; see `corated.similarity.kernels.select_block`."""
+        if self.is_own:
+            select_own(self.measure, self.numbers, task, layout, labels, first_row, scratch, best, k, flag)
+        else:
+            select_block(self.profiles, layout, task, labels, first_row, scratch, best, k, flag)
+
+    def emit(
+        self, task: Task, layout: Layout, labels: Int64s, scratch: Scratch, pairs: Pairs, flag: Flag
+    ) -> int:
+        """Write the pairs of some queries out; see `corated.similarity.kernels.emit_block`."""
+        if self.is_own:
+            return emit_own(self.measure, self.numbers, task, layout, labels, scratch, pairs, flag)
+        return int(emit_block(self.profiles, layout, task, labels, scratch, pairs, flag))
 
     def events(self, *, both: bool) -> Int64s:
         """Return the pair events of each query by label: how many raters it walks past."""
@@ -186,72 +251,74 @@ class Engine:
                 start = cut
 
 
-def integers_of(ratings: Ratings, measure: Measure) -> Int64s:
-    """Return the integer that each rating code stands for in the sums of a measure."""
-    scale = ratings.scale
-    if scale is None:
-        if set(measure.sums) == {"n"}:
-            return np.zeros(1, dtype=np.int64)
-        raise DataError(
-            f"The measure {measure.name!r} needs ratings on a scale of at most 256 levels.",
-            expected="ratings that are low + code × step, as scale=(low, high, step) declares",
-            hint='read with scale= after rounding, or use measure="jaccard", which needs no values',
-        )
-    codes = np.arange(scale.levels, dtype=np.int64)
-    if measure.over == "codes":
-        return codes if set(measure.sums) != {"n"} else np.zeros_like(codes)
-    parts, low = parts_of(scale)
-    if not parts:
-        raise DataError(
-            f"The measure {measure.name!r} needs sums of products, and these ratings, from {scale.low:g} "
-            f"in steps of {scale.step:g}, are no integers in units that would keep such sums exact.",
-            expected="ratings that are small multiples of one unit",
-            hint='declare another scale= when reading, or use a measure of differences such as "pearson"',
-        )
-    return codes * parts + low
+def _task(
+    measure: Measure, numbers: Numbers, min_common: int, least: int, popular: Popular, deferred: int
+) -> Task:
+    p, q = measure.sides(numbers.whole)
+    screen, bound = _screen(measure, numbers)
+    adjustment = measure.adjustment
+    ends = numbers.profiles.rater_ptr
+    return Task(
+        formula=measure.formula.code,
+        sign=measure.sign,
+        step=numbers.unit,
+        alpha=measure.numbers[0],
+        beta=measure.numbers[1],
+        total=float(numbers.whole.total),
+        add=measure.added(numbers.unit),
+        adjust=0 if adjustment is None else adjustment.code,
+        amount=0.0 if adjustment is None else adjustment.amount,
+        least=least,
+        p=np.ascontiguousarray(p),
+        q=np.ascontiguousarray(q),
+        bound=bound,
+        screen=screen,
+        symmetric=measure.symmetric,
+        family=numbers.family,
+        whole=_is_whole(measure, numbers),
+        min_common=min_common,
+        both=True,
+        low=ends[:-1],
+        high=ends[1:],
+        deferred=deferred,
+        popular=popular,
+    )
 
 
-def parts_of(scale: Scale) -> tuple[int, int]:
-    """Return into how many parts a step is cut so that all ratings are whole, and the lowest in parts.
-
-    (0, 0) where a thousand are not enough, or the ratings are too far from 0.
-    """
-    for parts in range(1, _MOST_PARTS + 1):
-        low = scale.low / scale.step * parts
-        if abs(low) < 2**31 and abs(low - round(low)) <= 1e-9 * max(1.0, abs(low)):
-            return parts, round(low)
-    return 0, 0
+def _is_whole(measure: Measure, numbers: Numbers) -> bool:
+    """Tell whether the products of sums are whole numbers that float64 has: ranks of not too many."""
+    # n Σx² of a ratings, whose doubled ranks are below a in size.
+    return measure.name == "spearman" and float(numbers.whole.count.max(initial=0)) ** 4 < 2.0**53
 
 
-def _profiles(ratings: Ratings, of: Of) -> Profiles:
-    """Arrange one side of the ratings for the kernels; kept with the ratings, since every call needs it."""
+def _screen(measure: Measure, numbers: Numbers) -> tuple[int, Floats]:
+    """Return how pairs are screened, and each profile's factor in the bound; see `finalize`."""
+    code = measure.formula.code
+    is_packed = numbers.family == INTEGERS and not any(layout.bias.any() for layout in numbers.layouts)
+    if is_packed:
+        if code == formulas.COSINE:
+            return finalize.SCREEN_PRODUCT, np.sqrt(numbers.whole.norm)
+        if code == formulas.TVERSKY:
+            return finalize.SCREEN_TVERSKY, numbers.whole.count
+        if code == formulas.EUCLIDEAN:
+            return finalize.SCREEN_SQUARE, np.zeros(0)
+    return finalize.SCREEN_NONE, np.zeros(0)
 
-    def make() -> Profiles:
-        codes = ratings.codes if ratings.codes is not None else np.zeros(ratings.n_ratings, dtype=np.uint8)
-        levels = ratings.scale.levels if ratings.scale is not None else 1
-        if of == "users":
-            return arrange(ratings.by_user.indptr, ratings.by_user.indices, codes, ratings.n_items, levels)
-        by_item = ratings.by_item
-        return arrange(by_item.indptr, by_item.indices, codes[by_item.order], ratings.n_users, levels)
 
-    return ratings.derived(("profiles", of), make)
+def _first_raters(profiles: Profiles, label: int) -> Int64s:
+    """Return where, in each column of raters, the first of at least a label stands."""
+    start, stop = profiles.rater_ptr[:-1].copy(), profiles.rater_ptr[1:].copy()
+    wanted, last = label << profiles.shift, len(profiles.raters) - 1
+    while (start < stop).any():
+        middle = (start + stop) >> 1
+        is_before = (start < stop) & (profiles.raters[np.minimum(middle, last)] < wanted)
+        stop = np.where(is_before, stop, middle)
+        start = np.where(is_before, middle + 1, start)
+    return start
 
 
-def _popular(ratings: Ratings, of: Of, profiles: Profiles) -> Popular:
+def _popular(ratings: Ratings, of: Of, profiles: Profiles, limit: int | None) -> Popular:
     """Spread out the objects with the most raters; kept with the ratings, as the profiles are."""
+    if limit is not None:
+        return popular(profiles, limit=limit)
     return ratings.derived(("popular", of), lambda: popular(profiles))
-
-
-def _nothing(profiles: Profiles) -> Popular:
-    return popular(profiles, limit=0)
-
-
-def _side(measure: Measure, profiles: Profiles, integers: Int64s) -> npt.NDArray[np.float64]:
-    """Return what the measure reads of whole profiles, by label: exact integers, as float64."""
-    if measure.side == "count":
-        return np.diff(profiles.indptr).astype(np.float64)
-    if measure.side == "norm":
-        total = np.zeros(len(profiles.codes) + 1, dtype=np.int64)
-        np.cumsum((integers * integers)[profiles.codes], out=total[1:])
-        return (total[profiles.indptr[1:]] - total[profiles.indptr[:-1]]).astype(np.float64)
-    return np.zeros(0)

@@ -1,78 +1,41 @@
-"""What finding neighbors takes, from the degrees alone, and what there is."""
+"""What memory there is, and how it is written."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from corated.errors import ParameterError
 
-from corated.errors import MemoryLimitError
-from corated.neighborhood.engine import Engine
-from corated.similarity.kernels import new_scratch
-from corated.similarity.topk import room_for
+__all__ = ["available_memory", "bytes_of", "size_of"]
 
-__all__ = ["Memory", "available_memory", "candidate_bound", "check_memory", "memory_of", "size_of"]
-
-Int64s = npt.NDArray[np.int64]
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Bytes that finding everyone's neighbors takes: the most there will be of each.
+def bytes_of(limit: int | str | None) -> int | None:
+    """Return a memory limit in bytes: a number of them, or text such as ``"1 GB"`` or ``"512 MiB"``.
 
-    profiles : the ratings rearranged, there already;  thread : what each thread takes;  result : the result
-    to_take : the most at one time, on top of the profiles
+    kB, MB, GB and TB count in thousands, KiB, MiB, GiB and TiB in 1024s. Raises `ParameterError`.
     """
-
-    profiles: int
-    thread: int
-    result: int
-    to_take: int
-
-
-def memory_of(engine: Engine, k: int, threads: int) -> Memory:
-    """Return the most bytes that there will be, as `find` and what follows it allocate them."""
-    k = min(k, max(engine.n - 1, 1))
-    bound = candidate_bound(engine, np.arange(engine.n))
-    rows = int(np.minimum(bound, k).sum())
-    per_candidate, per_subject, columns = 16, 32, 16
-    fixed = sum(array.nbytes for array in new_scratch(0, engine.words))
-    scratch = fixed + engine.n * (8 * engine.words + 4)
-    selection = int(room_for(k, bound).sum()) * per_candidate + engine.n * per_subject
-    return Memory(
-        profiles=sum(a.nbytes for a in (*engine.profiles, *engine.popular) if isinstance(a, np.ndarray)),
-        thread=scratch + selection,
-        result=rows * columns,
-        # While selecting, or while the best is copied out.
-        to_take=max(threads * (scratch + selection), selection + rows * columns),
-    )
-
-
-def candidate_bound(engine: Engine, labels: Int64s) -> Int64s:
-    """Return, for each label, how many candidates it can have at most: nobody can offer more."""
-    p = engine.profiles
-    others = np.diff(p.rater_ptr)[p.objects] - 1
-    total = np.zeros(len(others) + 1, dtype=np.int64)
-    np.cumsum(others, out=total[1:])
-    met = (total[p.indptr[1:]] - total[p.indptr[:-1]]) // engine.min_common
-    met[np.diff(p.indptr) < engine.min_common] = 0
-    bound: Int64s = np.minimum(met, engine.n - 1)[labels]
-    return bound
-
-
-def check_memory(engine: Engine, k: int, threads: int) -> None:
-    """Refuse what would not fit, with the figures, before anything is allocated."""
-    there, to_take = available_memory(), memory_of(engine, k, threads).to_take
-    if there is not None and to_take > there:
-        raise MemoryLimitError(
-            f"{k:,} neighbors of {engine.n:,} {engine.ids.what}s take up to {size_of(to_take)} "
-            f"with {threads} threads; {size_of(there)} are available.",
-            hint="ask corated.plan what would fit: fewer threads, a smaller k, a larger min_common",
+    if limit is None:
+        return None
+    size = 0
+    if isinstance(limit, str):
+        found = _SIZE.fullmatch(limit)
+        if found is not None and (found[2] or not found[3]):
+            unit = (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " ")
+            size = int(float(found[1]) * unit)
+    elif hasattr(limit, "__index__") and not isinstance(limit, bool):
+        size = int(limit)
+    if size < 1:
+        raise ParameterError(
+            f"memory_limit={limit!r} is no amount of memory.",
+            expected='bytes, or text such as "1 GB", "512 MB" or "2 GiB"',
+            hint='try memory_limit="1GB", or leave it out to use what there is',
         )
+    return size
 
 
 def available_memory() -> int | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+import os
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.neighborhood.engine import Engine, Of, check_count, check_of
-from corated.neighborhood.graph import block_target
-from corated.neighborhood.memory import available_memory, memory_of, size_of
+from corated.neighborhood.cost import Counts, seconds_of
+from corated.neighborhood.engine import Engine, Of
+from corated.neighborhood.find import blocks_of
+from corated.neighborhood.graph import Wanted, search_of
+from corated.neighborhood.memory import available_memory, bytes_of, size_of
+from corated.neighborhood.parquet import check_target
 from corated.neighborhood.run import resolve_threads
+from corated.neighborhood.work import Search, Work, advice, held, preparation, room_for_work, work_of
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
@@ -20,43 +26,32 @@ __all__ = ["Plan", "available_memory", "plan"]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Nanoseconds of one core: a fit to 126 runs of `neighbors` (three data sets, both sides, every measure,
-# min_common of 1, 3 and 10; x86-64), which it meets within a factor of two, the estimate of pairs included.
-_NS_EVENT = 0.65
-"""One co-rated rating of one pair added up."""
-_NS_MET = 0.3
-"""One pair with something in common looked at and cleared."""
-_NS_PAIR = 6.2
-"""One pair with enough in common evaluated and offered to both sides."""
-_NS_ROW = 130.0
-"""One row of the result sorted, merged and copied out."""
-_NS_SUBJECT = 125.0
-_NS_RATING = 40.0
-_SECONDS_AT_LEAST = 0.001
-
 _SAMPLE_EVENTS = 10_000_000
 """Pair events that the estimate of pairs may count for real."""
 _SAMPLE_MOST = 48
 _SAMPLE_LEAST = 8
-_MARGIN = 0.9
-"""The part of the available memory that a plan may use."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What `neighbors` with the same arguments will take; see `plan`.
 
+    strategy : ``"both"``: each pair is met once and serves both sides, and each thread keeps a selection for
+        everyone; ``"one-sided"``: subjects are served part by part, which takes less memory
+    threads : how many will run, where all that were asked for would take too much
     n, n_ratings : subjects, and ratings between them and their objects
     events : ratings in common, over all pairs that are visited; exact
     pairs : pairs with at least ``min_common`` in common; estimated from a few subjects
     rows : rows of the result; estimated likewise, pairs that are flat or zero not taken off
-    blocks : pieces of work; words : 8-byte words of one pair's sums
+    parts : of the subjects, served one after another; blocks : pieces of work in them
+    words : 8-byte words of one pair's sums
     bytes_profiles : the ratings rearranged; exact, and already there when the plan is
-    bytes_thread : the most that each thread takes; bytes_result : the most that the result takes
-    bytes_peak : the most at one time, on top of what the process uses without it
+    bytes_thread : the most that each thread takes; bytes_part : one part; bytes_result : the result
+    bytes_peak : the most at one time, on top of the ratings as given
+    bytes_limit : the ``memory_limit``, or None
     bytes_available : what this process can still get, None where the system does not tell
     seconds : a rough estimate, with kernels that are compiled already
-    fits : whether what is still to be taken is there
+    fits : whether `neighbors` will run; otherwise it raises `MemoryLimitError`
     advice : what to change where it does not fit; empty where it does
     """
 
@@ -64,18 +59,22 @@ class Plan:
     measure: str
     k: int
     min_common: int
+    strategy: Literal["both", "one-sided"]
     threads: int
     n: int
     n_ratings: int
     events: int
     pairs: int
     rows: int
+    parts: int
     blocks: int
     words: int
     bytes_profiles: int
     bytes_thread: int
+    bytes_part: int
     bytes_result: int
     bytes_peak: int
+    bytes_limit: int | None
     bytes_available: int | None
     seconds: float
     fits: bool
@@ -86,18 +85,24 @@ class Plan:
         return asdict(self)
 
     def __str__(self) -> str:
-        there = "unknown" if self.bytes_available is None else size_of(self.bytes_available)
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        parts = f" in {self.parts:,} parts" if self.parts > 1 else ""
         pairs = f"{self.events:,} pair events, about {_round(self.pairs):,} pairs, {self.blocks:,} blocks"
         lines = [
             f"neighbors of {self.n:,} {self.of}: {self.measure}, k={self.k}, min_common={self.min_common}",
             f"  work    {pairs}",
-            f"  time    about {_seconds(self.seconds)} on {threads}",
+            f"  time    about {_seconds(self.seconds)} on {threads}, {self.strategy}{parts}",
             f"  memory  at most {size_of(self.bytes_peak)}: ratings {size_of(self.bytes_profiles)}, "
-            f"each thread {size_of(self.bytes_thread)}, result {size_of(self.bytes_result)}; "
-            f"available {there}",
+            f"each thread {size_of(self.bytes_thread)}, {self._rest()}",
         ]
         return "\n".join([*lines, *([] if self.fits else [f"  does not fit: {self.advice}"])])
+
+    def _rest(self) -> str:
+        kept = f"result {size_of(self.bytes_result)}; " if self.strategy == "both" else ""
+        if self.bytes_limit is not None:
+            return f"{kept}limit {size_of(self.bytes_limit)}"
+        there = "unknown" if self.bytes_available is None else size_of(self.bytes_available)
+        return f"{kept}available {there}"
 
 
 def plan(
@@ -107,46 +112,64 @@ def plan(
     measure: str | Measure = "pearson",
     k: int = 40,
     min_common: int = 1,
+    to: str | os.PathLike[str] | None = None,
     threads: int | None = None,
+    memory_limit: int | str | None = None,
 ) -> Plan:
-    """Tell what `neighbors` with these arguments will take, without doing it.
+    """Tell what `neighbors` with these arguments will take, without doing it; nothing is written.
 
-    Arguments and errors as for `neighbors`. The ratings are rearranged as `neighbors` would do, and kept so;
-    the rest is arithmetic, and counting for a few dozen subjects.
+    Arguments and errors as for `neighbors`, with which it agrees on whether the work fits. The ratings are
+    rearranged as `neighbors` would do, and kept so; the rest is arithmetic, and counting for a few dozen
+    subjects.
     """
-    k = check_count("k", k)
-    engine = Engine.build(ratings, of=of, measure=measure, min_common=min_common)
-    threads = resolve_threads(threads)
+    asked, limit = resolve_threads(threads), bytes_of(memory_limit)
+    if to is not None:
+        check_target(to, "graph.parquet")
+    search = search_of(ratings, Wanted(of, measure, k, min_common), limit, in_parts=to is not None)
+    engine, available = search.engine, available_memory()
+    taken = held(engine)
+    room = room_for_work(limit, taken)
+    work = work_of(search, asked, room)
     events = engine.events(both=True)
-    total = int(events.sum())
-    target = block_target(total, threads)
-    met, pairs, rows = _estimate(engine, k)
-    blocks = sum(1 for _ in engine.blocks(np.arange(engine.n), events, target))
-    memory = memory_of(engine, k, max(1, min(threads, blocks)))
-    available = available_memory()
-    fits = available is None or memory.to_take <= available * _MARGIN
+    met, pairs, rows = _estimate(engine, search.k)
+    n_ratings = len(engine.profiles.objects)
+    counts = Counts(int(events.sum()), met, pairs, rows, engine.n, n_ratings)
     return Plan(
-        of=check_of(of),
-        measure=engine.measure.name,
-        k=k,
-        min_common=engine.min_common,
-        threads=threads,
+        of=search.side,
+        measure=str(engine.measure),
+        k=search.k,
+        min_common=engine.asked,
+        strategy="both" if work.both else "one-sided",
+        threads=work.threads,
         n=engine.n,
-        n_ratings=len(engine.profiles.objects),
-        events=total,
+        n_ratings=n_ratings,
+        events=counts.events,
         pairs=pairs,
         rows=rows,
-        blocks=blocks,
+        parts=work.parts,
+        blocks=_blocks(search, work),
         words=engine.words,
-        bytes_profiles=memory.profiles,
-        bytes_thread=memory.thread,
-        bytes_result=memory.result,
-        bytes_peak=memory.profiles + memory.to_take,
+        bytes_profiles=taken,
+        bytes_thread=work.thread,
+        bytes_part=work.part,
+        bytes_result=work.result,
+        bytes_peak=max(taken + work.to_take, preparation(ratings, search.side)),
+        bytes_limit=limit,
         bytes_available=available,
-        seconds=_time(engine, threads, total, met, pairs, rows),
-        fits=fits,
-        advice="" if available is None or fits else _advice(engine, k, threads, int(available * _MARGIN)),
+        seconds=seconds_of(counts, both=work.both, threads=work.threads),
+        fits=work.fits(room),
+        advice="" if work.fits(room) else f"{advice(search, room, limit)}.",
     )
+
+
+def _blocks(search: Search, work: Work) -> int:
+    """Count the pieces of work."""
+    engine, codes = search.engine, search.subjects
+    events = engine.events(both=work.both)
+    if work.both:
+        return len(blocks_of(engine, np.arange(engine.n), events, work.threads))
+    parts = (np.sort(engine.profiles.label[codes[start:stop]]) for start, stop in pairwise(work.cuts))
+    return sum(len(blocks_of(engine, queries, events, work.threads)) for queries in parts)
 
 
 def _estimate(engine: Engine, k: int) -> tuple[int, int, int]:
@@ -192,26 +215,6 @@ def _count(engine: Engine, label: int) -> tuple[int, int, int]:
     enough = max(least, 2) if "sx" in engine.measure.sums else least  # one rating has no variance
     met, kept, valued = (np.count_nonzero(common >= some) for some in (1, least, enough))
     return int(met), int(kept), int(valued)
-
-
-def _time(engine: Engine, threads: int, events: int, met: int, pairs: int, rows: int) -> float:
-    """Return the seconds of the work; selecting is shared among threads, what surrounds it is not."""
-    shared = events * _NS_EVENT + met * _NS_MET + pairs * _NS_PAIR
-    alone = rows * _NS_ROW + engine.n * _NS_SUBJECT + len(engine.profiles.objects) * _NS_RATING
-    return _SECONDS_AT_LEAST + (shared / threads + alone) * 1e-9
-
-
-def _advice(engine: Engine, k: int, threads: int, room: int) -> str:
-    """Name the first change that makes it fit: fewer threads, fewer neighbors, more in common."""
-    tries = [(1, k, engine.min_common), (1, min(k, 10), engine.min_common)]
-    tries += [(1, min(k, 10), least) for least in (3, 10) if least > engine.min_common]
-    for fewer, smaller, least in tries:
-        if memory_of(replace(engine, min_common=least), smaller, fewer).to_take <= room:
-            changes = [f"threads={fewer}"] if threads > 1 else []
-            changes += [f"k={smaller}"] if smaller < k else []
-            changes += [f"min_common={least}"] if least > engine.min_common else []
-            return f"{' and '.join(changes)} would fit."
-    return "ask for a part of the subjects at a time with subjects=, or take a machine with more memory."
 
 
 def _seconds(seconds: float) -> str:

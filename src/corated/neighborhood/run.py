@@ -11,15 +11,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.errors import Cancelled, ParameterError
-from corated.progress import Cancel, Progress
+from corated.progress import Cancel, Progress, silent
 
-__all__ = ["Flag", "resolve_threads", "run_blocks"]
+__all__ = ["Flag", "Run", "resolve_threads", "run_blocks"]
 
 State = TypeVar("State")
 Block = TypeVar("Block")
@@ -28,6 +29,27 @@ Flag = npt.NDArray[np.uint8]
 
 _LOOK = 0.05
 """Seconds between two looks at the cancel event."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run: threads, where progress goes, the event that stops it, and the bytes it may take.
+
+    memory_limit : on top of the ratings as given; None for what the process can still get
+    """
+
+    threads: int
+    progress: Progress = silent
+    cancel: Cancel = None
+    memory_limit: int | None = None
+
+    def quietly(self) -> Run:
+        """Return the same without progress, for a part of the work."""
+        return replace(self, progress=silent)
+
+    def within(self, before: int, total: int) -> Run:
+        """Return the same for a part of the work, of ``total``, that comes after ``before`` of it."""
+        return replace(self, progress=lambda done, _: self.progress(before + done, total))
 
 
 def resolve_threads(threads: int | None) -> int:

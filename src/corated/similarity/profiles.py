@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-__all__ = ["MISSING", "Popular", "Profiles", "arrange", "popular"]
+__all__ = ["MISSING", "Popular", "Profiles", "arrange", "popular", "relabeled", "with_values"]
 
 MISSING = 255
 """Stands for "not rated" in `Popular.codes`; scales with 256 levels have no room for it."""
@@ -34,6 +34,8 @@ class Profiles(NamedTuple):
     rank : int64 (n,), the rank of a label's id: the smaller, the earlier in ties
     label : int64 (n,), the label of each subject code
     shift : bits that hold a code
+    values, rater_values : float64 (nnz,), what each rating counts as, in the order of ``objects`` and of
+        ``raters``; empty where the codes say it
     """
 
     indptr: npt.NDArray[np.int64]
@@ -45,6 +47,13 @@ class Profiles(NamedTuple):
     rank: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     shift: int
+    values: npt.NDArray[np.float64]
+    rater_values: npt.NDArray[np.float64]
+
+    @property
+    def n(self) -> int:
+        """The number of subjects."""
+        return len(self.rank)
 
 
 def arrange(
@@ -92,7 +101,25 @@ def arrange(
         rank.astype(np.int64),
         label,
         shift,
+        np.zeros(0),
+        np.zeros(0),
     )
+
+
+def relabeled(profiles: Profiles, indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where each entry of the profiles stands in the matrix that they were arranged from.
+
+    indptr : its rows
+    """
+    counts = np.diff(profiles.indptr)
+    return np.repeat(indptr[profiles.rank] - profiles.indptr[:-1], counts) + np.arange(len(profiles.objects))
+
+
+def with_values(profiles: Profiles, values: npt.NDArray[np.float64]) -> Profiles:
+    """Return the profiles with what each rating counts as, given in the order of ``objects``."""
+    rater_values = np.empty_like(values)
+    rater_values[profiles.after - 1] = values
+    return profiles._replace(values=values, rater_values=rater_values)
 
 
 class Popular(NamedTuple):

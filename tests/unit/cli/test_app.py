@@ -44,7 +44,9 @@ def test_names_kept_for_help_are_those_of_the_library():
     from corated.ratings import options as reading
     from corated.ratings.fetch import DATASETS
     from corated.ratings.sample import SIZES
+    from corated.similarity.measures import MEASURES
 
+    assert tuple(MEASURES) == options.MEASURES
     assert tuple(RULES) == options.RULES
     assert tuple(PRESETS) == options.PRESETS
     assert set(SIZES) == set(options.SIZES)
@@ -64,7 +66,10 @@ def test_names_kept_for_help_are_those_of_the_library():
         (["check"], "RATINGS", "corated check --help"),
         (["check", "x.csv", "--nope"], "--nope", "corated check --help"),
         (["neighbors", "x.csv", "-5"], "-5", "put -- before an id"),
-        (["neighbors", "x.csv", "--measure", "pearsonn"], "'pearson'", "corated neighbors --help"),
+        (["neighbors", "x.csv", "--measure", "pearsonn"], "Expected: one of pearson, eucl", "mean pearson?"),
+        (["plan", "x.csv", "--measure", "euclidean(shrink=3)"], "is a distance", "with --min-common 3"),
+        (["pair", "x.csv", "1", "2", "--measure", "cosine(weight=bm26)"], "weight 'bm26'", "mean bm25?"),
+        (["recommend", "x.csv", "--measure", "pearson(shrnk=3)"], "no parameter 'shrnk'", "mean shrink?"),
     ],
 )
 def test_wrong_usage_exits_2_with_a_next_step(run, args, told, step):
@@ -72,6 +77,25 @@ def test_wrong_usage_exits_2_with_a_next_step(run, args, told, step):
     assert ran.out == ""
     assert ran.err.startswith("error: ") and told in ran.err
     assert ran.err.splitlines()[-1].startswith("Next step: ") and step in ran.err
+
+
+@pytest.mark.parametrize(
+    "measure", ["pearson(", "tversky(alpha=-1)", "pearson(3)", "pearson(shrink=1, adjust=significance)"]
+)
+def test_a_measure_that_cannot_be_used_exits_2(run, measure):
+    ran = run("neighbors", "x.csv", "--measure", measure, code=2)
+    assert ran.err.startswith("error: ") and "Expected: " in ran.err
+
+
+def test_help_names_every_measure(run):
+    for name in ("neighbors", "pair", "plan", "recommend"):
+        page = " ".join(run(name, "--help").out.split())
+        assert ", ".join(options.MEASURES) in page and "'pearson(shrink=100)'" in page
+
+
+def test_names_of_measures_are_completed():
+    found = options.Measure().shell_complete(None, None, "cos")
+    assert [item.value for item in found] == ["cosine", "cosine_common"]
 
 
 def test_an_unexpected_exception_is_one_sentence(run, ratings, monkeypatch):

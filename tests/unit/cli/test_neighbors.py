@@ -15,6 +15,10 @@ def data(ratings):
         ([], {}),
         (["--of", "items"], {"of": "items"}),
         (["--measure", "euclidean"], {"measure": "euclidean"}),
+        (
+            ["--measure", "cosine(weight=bm25(k1=1.2), shrink=3)"],
+            {"measure": cr.measures.Cosine(weight=cr.measures.BM25(k1=1.2), shrink=3)},
+        ),
         (["--k", "3"], {"k": 3}),
         (["--min-common", "9"], {"min_common": 9}),
         (["--threads", "1"], {"threads": 1}),
@@ -24,7 +28,7 @@ def test_everyones_neighbors_are_the_librarys(run, ratings, data, args, options)
     ran = run("neighbors", ratings, *args, "--json").json
     graph = cr.neighbors(data, **options)
     assert ran["rows"] == graph.to_pylist()
-    assert ran["summary"]["rows"] == len(graph) and ran["summary"]["measure"] == graph.measure.name
+    assert ran["summary"]["rows"] == len(graph) and ran["summary"]["measure"] == str(graph.measure)
     if args and args[0] != "--threads":
         assert ran["rows"] != run("neighbors", ratings, "--json").json["rows"]
 

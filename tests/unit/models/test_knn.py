@@ -237,6 +237,66 @@ def test_parameters_as_in_scikit_learn(taste):
     assert repr(model) == "UserKNN(measure='msd', k=7)"
 
 
+SHORTHANDS = {
+    "cosine(shrink=10)": cr.measures.Cosine(shrink=10),
+    "cosine(weight=bm25)": cr.measures.Cosine(weight="bm25"),
+    "pearson(adjust=shrink_add(2))": cr.measures.Pearson(adjust=cr.measures.ShrinkAdd(2)),
+    "euclidean(weight=zscore)": cr.measures.Euclidean(weight=cr.measures.ZScore()),
+    "conditional": cr.measures.Conditional(),
+    "rp3beta(beta=0.2)": cr.measures.RP3Beta(beta=0.2),
+}
+
+
+@pytest.mark.parametrize("kind", [cr.UserKNN, cr.ItemKNN])
+@pytest.mark.parametrize("shorthand", SHORTHANDS)
+def test_a_measure_is_a_record_or_its_shorthand(taste, kind, shorthand):
+    record = SHORTHANDS[shorthand]
+    models = [kind(measure=measure, k=2).fit(taste) for measure in (shorthand, record)]
+    rows = [model.recommend().to_pylist() for model in models]
+    assert rows[0] == rows[1] != []
+    assert [model.get_params()["measure"] for model in models] == [shorthand, record]
+    for model in models:
+        again = model.clone().fit(taste)
+        assert again.get_params() == model.get_params()
+        assert again.recommend().to_pylist() == rows[0]
+        assert pickle.loads(pickle.dumps(model)).recommend().to_pylist() == rows[0]
+        assert model.graph.measure == record
+
+
+def test_parameters_of_a_measure_change_lists(taste):
+    def scores(measure):
+        model = cr.UserKNN(measure=measure, k=2).fit(taste)
+        return {r["item_id"]: r["score"] for r in model.recommend(["ann"])}
+
+    plain, shrunk = scores("cosine"), scores("cosine(shrink=10)")
+    assert plain.keys() == shrunk.keys()
+    # All her neighbors have two items in common with her.
+    assert all(shrunk[item] == pytest.approx(plain[item] * 2 / 12) for item in plain)
+
+
+def test_a_neighbors_weight_is_what_the_asker_sees(taste):
+    """bob has rated 5 items, ann 2, both of them among his: n / b is 2/5 for her and 2/2 for him."""
+    model = cr.UserKNN(measure="conditional", k=5, rule="weighted_votes").fit(taste)
+    seen = {(r["id"], r["neighbor"]): r["value"] for r in model.graph}
+    assert (seen["ann", "bob"], seen["bob", "ann"]) == (2 / 5, 1.0)
+    got = {r["item_id"]: r["score"] for r in model.recommend(["ann"])}
+    assert got["c"] == seen["ann", "bob"] and got["g"] == seen["ann", "dan"]
+
+
+def test_negative_similarities_count_against(taste):
+    own = cr.measures.Custom(lambda n, sdd: 1.0 - sdd, title="mine")
+    model = cr.UserKNN(measure=own, k=5, rule="weighted_votes").fit(taste)
+    seen = {r["neighbor"]: r["value"] for r in model.similar_users("ann")}
+    got = {r["item_id"]: r["score"] for r in model.recommend(["ann"])}
+    assert got["g"] == seen["dan"] < 0 < got["c"] == seen["bob"]
+
+
+def test_a_measure_that_cannot_be_used_is_refused_by_fit(taste):
+    for measure in ("euclidean(shrink=3)", "cosine(weight=bm26)", "tversky(alpha=-1)", None, cr.UserKNN):
+        with pytest.raises(ParameterError):
+            cr.UserKNN(measure=measure).fit(taste)
+
+
 def test_every_preset_fits_and_clones(taste):
     from corated.models.presets import PRESETS
 
@@ -270,7 +330,11 @@ def small_ratings(draw):
 
 @given(
     small_ratings(), st.sampled_from(["closest", "votes", "weighted_votes"]),
-    st.sampled_from(["pearson", "euclidean", "cosine", "jaccard"]), st.integers(1, 5), st.integers(1, 4),
+    st.sampled_from([
+        "pearson", "euclidean", "cosine", "jaccard", "conditional", "cosine(shrink=10)", "spearman",
+        "pearson(adjust=shrink_add(3))", "euclidean(weight=binary)",
+    ]),
+    st.integers(1, 5), st.integers(1, 4),
     st.sampled_from([1, 2]),
 )  # fmt: skip
 @settings(max_examples=120, deadline=None)
@@ -328,9 +392,10 @@ def test_a_refit_that_fails_leaves_the_model_as_it_was(taste):
     off = cr.Ratings.from_arrays([1, 2, 1], [1, 1, 2], [0.123, 7.77, 1e4])
     stopped = threading.Event()
     stopped.set()
-    fallback = cr.Fallback(models=[cr.UserKNN(), cr.Popularity()])
-    for make in (cr.UserKNN, cr.ItemKNN, fallback.clone, lambda: cr.UserKNN(k="2n")):
-        model = make().fit(taste)
+    needs_scale = {"measure": "constrained_pearson"}
+    fallback = cr.Fallback(models=[cr.UserKNN(**needs_scale), cr.Popularity()])
+    for model in (cr.UserKNN(**needs_scale), cr.ItemKNN(**needs_scale), fallback, cr.UserKNN(k="2n")):
+        model.fit(taste)
         before = model.recommend().to_pylist()
         with pytest.raises(Cancelled):
             model.fit(other, cancel=stopped)
@@ -486,9 +551,10 @@ def test_fitted_models_can_be_copied(taste, name):
 
 
 def test_measures_are_copied_as_themselves():
-    for measure in MEASURES.values():
-        assert pickle.loads(pickle.dumps(measure)) is measure
-        assert copy.deepcopy(measure) is measure
+    for kind in MEASURES.values():
+        measure = kind()
+        assert pickle.loads(pickle.dumps(measure)) == measure
+        assert copy.deepcopy(measure) == measure
 
 
 def test_arrays_are_no_parameters(taste):

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from corated.errors import Cancelled, DataError, IdTypeError, ParameterError, UnknownIdError
-from corated.neighborhood import graph as graph_module
+from corated.neighborhood import cost as cost_module
+from corated.neighborhood.engine import Engine
 from corated.neighborhood.graph import Neighbors, neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import get_measure
@@ -190,17 +191,17 @@ def test_an_exception_of_the_progress_callback_passes_through(many):
 
 
 def test_cancelled(many, monkeypatch):
-    monkeypatch.setattr(graph_module, "_SMALLEST_BLOCK", 1)
+    monkeypatch.setattr(cost_module, "_SMALLEST_BLOCK", 1)
     event = threading.Event()
     assert len(neighbors(many, cancel=event, subjects=[1]))
     event.set()
-    kernel = graph_module.select_block
+    select = Engine.select
 
     def slow(*args):
         threading.Event().wait(0.02)
-        return kernel(*args)
+        return select(*args)
 
-    monkeypatch.setattr(graph_module, "select_block", slow)
+    monkeypatch.setattr(Engine, "select", slow)
     before = threading.active_count()
     with pytest.raises(Cancelled):
         neighbors(many, threads=2, cancel=event)

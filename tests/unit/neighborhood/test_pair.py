@@ -2,11 +2,16 @@
 
 import json
 import math
+import re
+from itertools import permutations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from corated import measures
 from corated.errors import DataError, IdTypeError, ParameterError, UnknownIdError
+from corated.neighborhood.all_pairs import all_pairs
 from corated.neighborhood.graph import neighbors
 from corated.neighborhood.pair import pair
 from corated.ratings.catalog import read_catalog
@@ -21,7 +26,7 @@ USER_51 = [8, 6, 7, 6, 7, 8, 8, 6, 8]
 def ratings_of(profiles, scale=(0, 10, 1)):
     """Ratings from user -> {item: rating}."""
     rows = [(user, item, rating) for user, profile in profiles.items() for item, rating in profile.items()]
-    return Ratings.from_arrays(*zip(*rows, strict=True), scale=scale)
+    return Ratings.from_arrays(*zip(*rows, strict=True), **({"scale": scale} if scale else {}))
 
 
 def crowd(n_users, n_items, scale, seed, levels=None, name=int):
@@ -130,32 +135,260 @@ def test_a_norm_of_zero_names_the_side():
     )
 
 
+def few_agree(n, sdd, norm_x, norm_y):
+    return np.where(n > 1, 1.3 * n / (n + sdd) + (norm_x + norm_y) / 7, np.nan)
+
+
+def asked_from(sx, n, count_x, sum_y, total):
+    return sx / (n + count_x * 0.3) + sum_y / total
+
+
+SETTINGS = [
+    *MEASURES,
+    "pearson(shrink=100)",
+    "pearson(adjust=lower_bound)",
+    "pearson(adjust=shrink_add(3))",
+    "cosine(adjust=significance(5))",
+    "spearman(adjust=shrink_mul1(7))",
+    "pearson(weight=zscore)",
+    "euclidean(weight=center(by=item))",
+    "msd(weight=binary)",
+    "cosine(weight=minmax)",
+    "tversky(alpha=.3, beta=.8)",
+    "asymmetric_cosine(alpha=.2)",
+    measures.Custom(few_agree),
+    measures.Custom(asked_from, symmetric=False),
+    measures.Custom(asked_from, symmetric=False, better="smaller", weight="zscore"),
+]
+NEAR = 1e-9
+"""What sums in float64 may differ by from the oracle's, of crowds as small as these."""
+
+
+def off_the_scale(n_users, n_items, seed):
+    rng = np.random.default_rng(seed)
+    palette = [0.1, 2.7, 3.14159, 1500.25, 0.007]
+    return ratings_of(
+        {
+            user: {
+                int(item): float(rng.choice(palette))
+                for item in rng.choice(n_items, rng.integers(1, n_items), replace=False)
+            }
+            for user in range(n_users)
+        },
+        None,
+    )
+
+
+CROWDS = {
+    "half stars": crowd(14, 10, (0.5, 5, 0.5), 1),
+    "zeros and text": crowd(14, 10, (0, 10, 1), 2, levels=2, name=str),
+    "below zero": crowd(10, 9, (-3, 3, 1), 3),
+    "thirds": crowd(10, 9, (0.7, 9.1, 2.1), 4),
+    "off the scale": off_the_scale(12, 10, 5),
+}
+
+
 @pytest.mark.parametrize("of", ["users", "items"])
-@pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize(
-    "ratings",
-    [
-        crowd(14, 10, (0.5, 5, 0.5), 1),
-        crowd(14, 10, (0, 10, 1), 2, levels=2, name=str),
-        crowd(10, 9, (-3, 3, 1), 3),
-    ],
-    ids=["half stars", "zeros and text", "below zero"],
-)
-def test_the_bits_of_the_kernels_and_of_the_oracle(ratings, measure, of):
+@pytest.mark.parametrize("measure", SETTINGS, ids=str)
+@pytest.mark.parametrize("name", CROWDS)
+def test_the_bits_of_the_kernels_and_the_value_of_the_oracle(name, measure, of):
+    ratings = CROWDS[name]
     ids = list(ratings.users if of == "users" else ratings.items)
-    graph = neighbors(ratings, of=of, measure=measure, k=len(ids), min_common=2)
+    options = {"of": of, "measure": measure, "min_common": 2}
+    try:
+        graph = neighbors(ratings, k=len(ids), **options)
+    except DataError as error:
+        with pytest.raises(DataError, match=re.escape(str(error).splitlines()[0])):
+            pair(ratings, ids[0], ids[1], **options)
+        return
     kept = {(row["id"], row["neighbor"]): (row["value"].hex(), row["n_common"]) for row in graph}
     seen = {}
     for a in ids:
         for b in ids:
-            found = pair(ratings, a, b, of=of, measure=measure, min_common=2)
-            wanted = reference.value(ratings, a, b, of=of, measure=measure, min_common=2).value
-            assert found.value == wanted
+            found = pair(ratings, a, b, **options)
             assert (found.value is None) == (found.status != "ok") == bool(found.reason)
             if found.value is not None and a != b:
                 seen[a, b] = (found.value.hex(), found.n_common)
     assert seen == kept
     assert kept
+    if not isinstance(measure, measures.Custom):
+        for a, b in ((ids[0], ids[0]), (ids[2], ids[3]), (ids[3], ids[2])):
+            wanted = reference.value(ratings, a, b, **options).value
+            value = pair(ratings, a, b, **options).value
+            assert value == (wanted if wanted is None else pytest.approx(wanted, rel=NEAR, abs=NEAR))
+
+
+@pytest.mark.parametrize("name", ["half stars", "off the scale"])
+@pytest.mark.parametrize("measure", ["pearson", "euclidean", "log_likelihood", "pearson_baseline"])
+def test_the_bits_of_all_pairs(name, measure, tmp_path):
+    all_pairs(CROWDS[name], to=tmp_path / "pairs.parquet", measure=measure)
+    rows = pq.read_table(tmp_path / "pairs.parquet").to_pylist()
+    assert len(rows) > 40
+    for row in rows:
+        found = pair(CROWDS[name], row["id"], row["neighbor"], measure=measure)
+        assert (found.value, found.n_common) == (row["value"], row["n_common"])
+
+
+@pytest.mark.parametrize("measure", SETTINGS, ids=str)
+def test_the_numbers_shown_are_those_summed_up(measure):
+    for ratings in (CROWDS["half stars"], CROWDS["off the scale"]):
+        ids = list(ratings.users)
+        if measure == "constrained_pearson" and ratings.scale is None:
+            continue
+        a, b = max(permutations(ids, 2), key=lambda two: pair(ratings, *two, measure="jaccard").n_common)
+        found = pair(ratings, a, b, measure=measure)
+        rows = found.common.to_pylist()
+        assert len(rows) > 2
+        x, y = zip(*(numbers_of(found, row) for row in rows), strict=True)
+        expected = {
+            "n": len(x),
+            "sx": sum(x),
+            "sy": sum(y),
+            "sxx": dot(x, x),
+            "syy": dot(y, y),
+            "sxy": dot(x, y),
+            "sdd": sum((a - b) ** 2 for a, b in zip(x, y, strict=True)),
+            "sad": sum(abs(a - b) for a, b in zip(x, y, strict=True)),
+        }
+        for name, total in found.sums.items():
+            assert total == pytest.approx(expected[name], rel=1e-9, abs=1e-9)
+        is_exact = (
+            ratings.scale is not None and "x" not in rows[0] and not isinstance(measure, measures.Custom)
+        )
+        assert all(isinstance(total, int) for total in found.sums.values()) or not is_exact
+
+
+def numbers_of(found, row):
+    """x and y of one line of the table, as ``unit`` and ``meaning`` say."""
+    if found.unit == "values":
+        return row["x"], row["y"]
+    if found.unit == "nothing":
+        assert found.meaning == ""
+        return 0.0, 0.0
+    formula = found.meaning.replace("−", "-")
+    return tuple(eval(formula, {"rating": row[name]}) for name in ("rating_a", "rating_b"))
+
+
+def dot(x, y):
+    return sum(a * b for a, b in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("measure", "a", "b", "status", "words"),
+    [
+        (
+            "spearman",
+            1,
+            2,
+            "flat",
+            "No variance on the 2 items in common: all ratings of user 1 in common are 4.",
+        ),
+        ("spearman", 3, 4, "one_common", "one item in common, and one rating has no variance."),
+        (
+            "pearson(adjust=lower_bound)",
+            2,
+            5,
+            "too_few_for_measure",
+            "and the interval of lower_bound needs 4.",
+        ),
+        (
+            "pearson_baseline",
+            3,
+            4,
+            "too_few_for_measure",
+            "have 1 item in common, and pearson_baseline needs 2.",
+        ),
+        (
+            "centered_cosine",
+            1,
+            2,
+            "flat_profile",
+            "A flat profile: all ratings of user 1 are 4, so nothing is left",
+        ),
+        (
+            "constrained_pearson",
+            2,
+            6,
+            "zero_norm",
+            "A norm is 0: all ratings in common of user 6 are 3, the middle of the scale.",
+        ),
+        (
+            "adjusted_cosine",
+            7,
+            8,
+            "zero_norm",
+            "all ratings in common of user 7 count as 0 and all ratings in common of user 8 count as 0.",
+        ),
+        ("asymmetric_cosine(alpha=0.3)", 0, 2, "zero_norm", "A norm is 0: all ratings of user 0 are 0."),
+        ("cosine(weight=center)", 1, 2, "zero_norm", "A norm is 0: all ratings of user 1 count as 0."),
+        ("pearson(weight=minmax)", 1, 2, "flat", "all ratings of user 1 in common count as 0."),
+        ("p3alpha", 0, 2, "zero_norm", "No walk leads anywhere: all ratings of user 0 count as 0."),
+        ("p3alpha", 2, 0, "ok", ""),
+        (measures.Custom(few_agree), 3, 4, "undefined", "The function few_agree returned NaN"),
+        (measures.Custom(few_agree), 3, 9, "no_common", "The two users have no item in common."),
+    ],
+    ids=str,
+)
+def test_each_reason_of_each_measure(measure, a, b, status, words):
+    ratings = ratings_of(
+        {
+            0: {1: 0, 2: 0},
+            1: {1: 4, 2: 4},
+            2: {1: 1, 2: 5, 3: 2},
+            3: {4: 5, 5: 1},
+            4: {4: 4, 6: 2},
+            5: {1: 2, 2: 3, 3: 6},
+            6: {1: 3, 2: 3, 9: 5},
+            7: {20: 5, 21: 6},
+            8: {20: 5, 22: 1},
+            9: {30: 1},
+        },
+        (0, 6, 1),
+    )
+    found = pair(ratings, a, b, measure=measure)
+    assert (found.status, found.value is None) == (status, status != "ok")
+    assert words in found.reason
+    assert found.measure == str(measure)
+
+
+def test_numbers_beyond_float64():
+    ratings = ratings_of({1: {1: 1e200, 2: 3e200}, 2: {1: 2e200, 2: 1e200}}, None)
+    with np.errstate(over="ignore"):
+        found = pair(ratings, 1, 2, measure="cosine_common")
+    assert (found.value, found.status) == (None, "undefined")
+    assert "too large or too small for float64" in found.reason
+
+
+def test_a_measure_of_ones_own_shows_what_it_read():
+    seen = {}
+
+    def spy(n, sx, sdd, norm_y):
+        seen.update(n=n[0], sx=sx[0], sdd=sdd[0], norm_y=norm_y[0])
+        return n + sx
+
+    ratings = ratings_of({1: {1: 1.5, 2: 2, 3: 1}, 2: {1: 4, 2: 0.5}}, (0.5, 5, 0.5))
+    for a, b in ((1, 2), (2, 1)):
+        found = pair(ratings, a, b, measure=measures.Custom(spy, symmetric=False))
+        assert found.sums == {name: seen[name] for name in found.sums}
+        assert found.norms[1] == seen["norm_y"]
+        assert found.sums["sx"] == sum(row["rating_a"] for row in found.common)
+        assert found.meaning == "rating"
+        found = pair(ratings, a, b, measure=measures.Custom(spy, title="spying"))
+        assert found.sums["sx"] == sum(row["rating_a"] for row in found.common)
+        assert str(found).endswith(f"spying = {found.value:g}")
+
+
+def test_another_measure_after_the_first():
+    """What is kept from one call to the next is kept for the same measure and side only."""
+    ratings = CROWDS["half stars"]
+    for measure in ("pearson", "pearson(shrink=3)", "pearson", "cosine"):
+        for of, (a, b) in (("users", (3, 4)), ("items", (1, 2))):
+            (row,) = (
+                row
+                for row in neighbors(ratings, of=of, measure=measure, k=20, subjects=[a])
+                if row["neighbor"] == b
+            )
+            assert pair(ratings, a, b, of=of, measure=measure).value == row["value"]
 
 
 def test_of_items_reads_the_columns_the_other_way(golden):
@@ -186,9 +419,12 @@ def test_ratings_on_no_scale():
     found = pair(ratings, 1, 2, measure="jaccard")
     assert found.value == 1 / 3
     assert found.common.to_pylist() == [{"item_id": 1, "rating_a": 0.123456, "rating_b": 3.5}]
-    assert found.scale is None
-    with pytest.raises(DataError, match="pearson"):
-        pair(ratings, 1, 2)
+    assert (found.scale, found.unit) == (None, "nothing")
+    found = pair(ratings, 1, 2, measure="euclidean")
+    assert found.value == pytest.approx(3.5 - 0.123456)
+    assert (found.unit, found.meaning) == ("ratings", "rating")
+    with pytest.raises(DataError, match="constrained_pearson"):
+        pair(ratings, 1, 2, measure="constrained_pearson")
 
 
 def test_titles():
@@ -239,6 +475,7 @@ def test_on_a_terminal(golden):
         ((-2, 2, 1), "pearson", "x = rating + 2, "),
         ((0.5, 5, 0.5), "pearson", "x = (rating − 0.5) / 0.5, "),
         ((0.5, 5, 0.5), "cosine", "x = rating / 0.5, "),
+        ((0.5, 5, 0.5), "constrained_pearson", "x = (rating − 2.75) / 0.25, "),
     ],
 )
 def test_what_the_sums_are_over(scale, measure, words):
@@ -246,5 +483,7 @@ def test_what_the_sums_are_over(scale, measure, words):
     found = pair(ratings, 1, 2, measure=measure)
     assert words in str(found)
     low, step = (scale[0], scale[2]) if found.unit == "codes" else (0, scale[2])
+    if found.unit == "midpoint":
+        low, step = (scale[0] + scale[1]) / 2, scale[2] / 2
     x = [(row["rating_a"] - low) / step for row in found.common]
-    assert found.sums["sxy"] == sum(value * value for value in x)
+    assert found.sums["sxy"] == sum(value * value for value in x)  # both rated alike

@@ -6,7 +6,7 @@ import pytest
 import corated as cr
 from corated.neighborhood.engine import Engine
 from corated.similarity import reference
-from corated.similarity.kernels import MAX_DEFERRED
+from corated.similarity.tasks import MAX_DEFERRED
 
 pytestmark = pytest.mark.jit
 

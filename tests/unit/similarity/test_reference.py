@@ -74,17 +74,20 @@ def test_every_reason():
     assert reference.value(zeros, 1, 2, measure="euclidean") == (5.0, None)
 
 
-def test_what_needs_a_scale_says_so():
-    none = ratings_of({1: {1: 0.123}, 2: {1: 0.9, 2: 7.77}}, scale=None)
+def test_ratings_that_no_unit_makes_whole():
+    none = ratings_of({1: {1: 0.123, 2: 0.2}, 2: {1: 0.9, 2: 7.77}}, scale=None)
     assert none.scale is None
-    assert reference.value(none, 1, 2, measure="jaccard").value == 0.5
+    assert reference.value(none, 1, 2, measure="jaccard").value == 1.0
+    assert reference.value(none, 1, 2).value == pytest.approx(1.0, rel=1e-12)
     crooked = ratings_of({1: {1: 0.5, 2: 1.5}, 2: {1: 1.5, 2: 0.5}}, scale=(0.5, 4.5, 1))
     assert reference.value(crooked, 1, 2).value == -1.0
     assert reference.value(crooked, 1, 2, measure="cosine").value == 0.6  # (1, 3) and (3, 1) halves
     odd = ratings_of({1: {1: 0.1234567}, 2: {1: 1.1234567}}, scale=(0.1234567, 4.1234567, 1))
-    for ratings, measure in ((none, "pearson"), (odd, "cosine"), (odd, "cosine_common")):
-        with pytest.raises(DataError):
-            reference.value(ratings, 1, 2, measure=measure)
+    assert reference.value(odd, 1, 2, measure="euclidean").value == 1.0
+    for measure in ("cosine", "cosine_common"):
+        assert reference.value(odd, 1, 2, measure=measure).value == pytest.approx(1.0, rel=1e-12)
+    with pytest.raises(DataError, match="midpoint"):
+        reference.value(none, 1, 2, measure="constrained_pearson")
 
 
 def test_wrong_questions():
@@ -152,6 +155,8 @@ profiles_of_few = st.dictionaries(
 )
 @settings(max_examples=150, deadline=None)
 def test_one_pass_over_everybody_equals_pair_by_pair(profiles, measure, of, min_common):
+    if measure in ("p3alpha", "rp3beta"):
+        profiles = {u: {i: abs(x) for i, x in profile.items()} for u, profile in profiles.items()}
     ratings = ratings_of(profiles, scale=(-2, 3, 1))
     ids = list(ratings.users if of == "users" else ratings.items)
     found = reference.neighbors(ratings, of=of, measure=measure, k=100, min_common=min_common)
@@ -271,3 +276,17 @@ def test_more_support_goes_first_at_equal_scores():
 def test_nobody_near_recommends_nothing():
     for rule in ("closest", "votes", "weighted_votes"):
         assert recommended(rule, []) == []
+
+
+def test_integers_beyond_64_bits_are_still_exact():
+    low = 3_000_000_000
+    ratings = ratings_of(
+        {1: {1: low, 2: low + 1, 3: low}, 2: {1: low + 4, 2: low}, 3: {3: low, 1: low}}, (low, low + 4, 1)
+    )
+    x, y = (low, low + 1), (low + 4, low)
+    dot, xx, yy = (sum(a * b for a, b in zip(*pair, strict=True)) for pair in ((x, y), (x, x), (y, y)))
+    expected = float(dot) / math.sqrt(float(xx) * float(yy))
+    assert reference.value(ratings, 1, 2, measure="cosine_common") == (expected, None)
+    found = reference.neighbors(ratings, measure="cosine_common")
+    assert {row.neighbor: row.value for row in found[1]}[2] == expected
+    assert reference.sums(ratings, 1, 2, measure="cosine_common").sxy == dot > 2**63

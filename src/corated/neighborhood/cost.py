@@ -1,0 +1,76 @@
+"""What the work costs: every measured constant of time and cache, in one place.
+
+Nanoseconds are of one core (x86-64, 512 kB of second-level cache), with compiled kernels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Counts", "block_target", "most_blocks", "pieces_of_candidates", "seconds_of", "slowness"]
+
+_NS_EVENT = 0.65
+"""One co-rated rating of one pair added up."""
+_NS_MET = 0.3
+"""One pair with something in common looked at and cleared."""
+_NS_PAIR = 6.2
+"""One pair with enough in common evaluated and offered to both sides."""
+_NS_ROW = 130.0
+"""One row of the result sorted, merged and copied out."""
+_NS_SUBJECT = 125.0
+_NS_RATING = 40.0
+_SECONDS_AT_LEAST = 0.001
+
+_BLOCKS_PER_THREAD = 24
+_LARGEST_BLOCK = 20_000_000
+"""Pair events a block may have: below 0.1 s of work, since a thread is stopped between queries."""
+_SMALLEST_BLOCK = 50_000
+
+_PIECE_BYTES = 1 << 20
+"""Accumulators of a piece of the candidates, in bytes."""
+_ENTRIES_PER_VISIT = 16
+"""Raters that a visit to an object's list should meet on average, or the visit itself is what costs."""
+
+
+class Counts(NamedTuple):
+    """How much there is to do: pair events and pairs each counted once, rows, subjects, ratings."""
+
+    events: int
+    met: int
+    pairs: int
+    rows: int
+    subjects: int
+    ratings: int
+
+
+def block_target(events: int, threads: int) -> int:
+    """Return the pair events of a block: enough blocks to share out, small enough to stop between queries."""
+    return min(max(events // (threads * _BLOCKS_PER_THREAD), _SMALLEST_BLOCK), _LARGEST_BLOCK)
+
+
+def most_blocks(events: int, layouts: int) -> int:
+    """Return how many blocks there can be: any two in a row are more than the smallest, but for layouts."""
+    return layouts + 2 * events // _SMALLEST_BLOCK
+
+
+def seconds_of(counts: Counts, *, both: bool, threads: int) -> float:
+    """Return the seconds of the work; selecting is shared among threads, what surrounds it is not."""
+    shared = counts.events * _NS_EVENT + counts.met * _NS_MET + counts.pairs * _NS_PAIR
+    if not both:
+        shared *= 2
+    alone = counts.rows * _NS_ROW + counts.subjects * _NS_SUBJECT + counts.ratings * _NS_RATING
+    return _SECONDS_AT_LEAST + (shared / threads + alone) * 1e-9
+
+
+def slowness(n: int, *, both: bool, threads: int) -> float:  # noqa: ARG001
+    """Return how long finding everyone's neighbors takes, in a unit that only compares ways to do it."""
+    return (1.0 if both else 2.0) / threads
+
+
+def pieces_of_candidates(n: int, accumulator: int, events: int, entries: int) -> int:
+    """Return into how many pieces the candidates are cut so that a piece's accumulators stay in cache.
+
+    accumulator : bytes of one candidate's;  events, entries : of all queries, each serving itself
+    """
+    wanted = -(-n * accumulator // _PIECE_BYTES)
+    return max(1, min(wanted, events // max(entries * _ENTRIES_PER_VISIT, 1)))
