@@ -10,7 +10,7 @@ import scipy.stats
 
 from corated.errors import DataError
 from corated.measures import MEASURES, Custom, get_measure
-from corated.neighborhood import graph as graph_module
+from corated.neighborhood import cost as cost_module
 from corated.neighborhood.graph import neighbors
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
@@ -164,8 +164,8 @@ def test_symmetric_to_the_last_bit_or_not_at_all(measure, kind):
 @pytest.fixture
 def one_query_a_block(monkeypatch):
     """So few ratings would be one block, and the other threads would have nothing to do."""
-    monkeypatch.setattr(graph_module, "_SMALLEST_BLOCK", 1)
-    monkeypatch.setattr(graph_module, "_BLOCKS_PER_THREAD", 10**6)
+    monkeypatch.setattr(cost_module, "_SMALLEST_BLOCK", 1)
+    monkeypatch.setattr(cost_module, "_BLOCKS_PER_THREAD", 10**6)
 
 
 @functools.cache

@@ -7,7 +7,10 @@ import pytest
 
 from corated.neighborhood import cost as cost_module
 from corated.neighborhood.engine import Engine
-from corated.neighborhood.graph import find, neighbors
+from corated.neighborhood.find import find
+from corated.neighborhood.graph import neighbors
+from corated.neighborhood.run import Run
+from corated.neighborhood.work import Search, work_of
 from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES, get_measure
@@ -139,17 +142,18 @@ def test_candidates_in_64_bits_are_the_same():
     engine = Engine.build(ratings_of(profiles, (1, 5, 1)), of="users", measure="pearson", min_common=2)
     raters = engine.profiles.raters.astype(np.uint64)
     wide = dataclasses.replace(engine.numbers, profiles=engine.profiles._replace(raters=raters))
-    results = [
-        find(one, 10, None, 1, lambda done, total: None, None)
-        for one in (engine, dataclasses.replace(engine, numbers=wide))
-    ]
-    (narrow, rows), (other, other_rows) = results
-    assert (rows == other_rows).all()
-    assert (narrow.size == other.size).all()
-    for v in range(engine.n):
-        span = slice(narrow.base[v], narrow.base[v] + narrow.size[v])
-        assert narrow.key[span].tobytes() == other.key[span].tobytes()
-        assert narrow.tie[span].tobytes() == other.tie[span].tobytes()
+    for codes in (None, np.arange(0, 80, 3)):
+        narrow, other = (
+            everything_found(Search(one, "users", k=10, codes=codes))
+            for one in (engine, dataclasses.replace(engine, numbers=wide))
+        )
+        assert narrow == other
+        assert narrow
+
+
+def everything_found(search):
+    parts = find(search, work_of(search, 1, None), Run(threads=1))
+    return [row for part in parts for row in part.to_pylist()]
 
 
 def test_blocks_of_one_query_and_many_threads(monkeypatch, rows_of):
