@@ -133,8 +133,9 @@ def preparation(ratings: Ratings, side: Of) -> int:
 
 def held(engine: Engine) -> int:
     """Return the bytes of the ratings rearranged, which are kept with them."""
-    p = engine.profiles
-    arrays = sum(a.nbytes for a in (*p, *engine.popular) if isinstance(a, np.ndarray))
+    p, whole, base = engine.profiles, engine.numbers.whole, engine.base
+    kept = (*p, *engine.popular, whole.count, whole.sum, whole.norm, base.p, base.q, base.bound)
+    arrays = sum({id(a): a.nbytes for a in kept if isinstance(a, np.ndarray)}.values())
     by_item = 12 * len(p.objects) + 8 * (engine.n + 1) if engine.ids.what == "item" else 0
     return arrays + by_item + 8 * engine.n
 

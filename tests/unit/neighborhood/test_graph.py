@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from corated.errors import Cancelled, DataError, IdTypeError, ParameterError, UnknownIdError
+from corated.errors import Cancelled, IdTypeError, ParameterError, UnknownIdError
 from corated.neighborhood import cost as cost_module
 from corated.neighborhood.engine import Engine
 from corated.neighborhood.graph import Neighbors, neighbors
@@ -153,14 +153,13 @@ def test_nobody_near():
 def test_ratings_on_no_scale():
     loose = ratings_of({1: {1: 0.123, 2: 5.0}, 2: {1: 7.77}}, scale=None)
     assert [row["value"] for row in neighbors(loose, measure="jaccard")] == [0.5, 0.5]
-    with pytest.raises(DataError, match="needs ratings on a scale"):
-        neighbors(loose)
+    assert [row["value"] for row in neighbors(loose, measure="euclidean")] == [7.77 - 0.123] * 2
     crooked = ratings_of({1: {1: 0.5, 2: 1.5}, 2: {1: 1.5, 2: 0.5}}, scale=(0.5, 4.5, 1))
     assert len(neighbors(crooked)) == 2
     assert neighbors(crooked, measure="cosine").value.tolist() == [0.6, 0.6]  # (1, 3) and (3, 1) halves
     odd = ratings_of({1: {1: 0.1234567}, 2: {1: 1.1234567}}, scale=(0.1234567, 4.1234567, 1))
-    with pytest.raises(DataError, match="small multiples of one unit"):
-        neighbors(odd, measure="cosine")
+    both = neighbors(odd, measure="cosine_common")
+    assert both.value.tolist() == [1.0, 1.0]
 
 
 def test_a_mirror_is_not_a_neighbor(people):

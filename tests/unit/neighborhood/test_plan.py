@@ -22,7 +22,6 @@ from corated.neighborhood.plan import available_memory, plan
 from corated.ratings.ratings import Ratings
 from corated.ratings.sample import sample
 from corated.similarity import reference
-from corated.similarity.tasks import new_scratch
 from corated.similarity.topk import new_topk
 
 
@@ -43,10 +42,12 @@ def many():
 def test_events_are_the_ratings_in_common(few, of):
     ids = list(few.users if of == "users" else few.items)
     common = [reference.sums(few, a, b, of=of).n for at, a in enumerate(ids) for b in ids[at + 1 :]]
-    planned = plan(few, of=of)
+    planned = plan(few, of=of, measure="euclidean")
     assert planned.events == sum(common)
     assert planned.pairs == sum(n > 0 for n in common)
     assert plan(few, of=of, min_common=3).pairs == sum(n >= 3 for n in common)
+    # One rating in common is none to correlate.
+    assert plan(few, of=of, measure="pearson").pairs == sum(n >= 2 for n in common)
     assert (planned.n, planned.n_ratings) == (len(ids), 70)
 
 
@@ -85,10 +86,10 @@ def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
     one = new_topk(k, bound)
     # A few arrays have an entry or two more than there are subjects.
     assert planned.strategy == "both"
-    assert planned.bytes_thread == pytest.approx(
-        size(new_scratch(engine.n, engine.words)) + size(one), abs=64
-    )
-    arranged = size(engine.profiles) + size(engine.popular) + engine.side.nbytes
+    assert planned.bytes_thread == pytest.approx(size(engine.scratch()) + size(one), abs=64)
+    whole, base = engine.numbers.whole, engine.base
+    arranged = size(engine.profiles) + size(engine.popular) + size((whole.count, whole.sum, whole.norm))
+    arranged += sum(a.nbytes for a in (base.p, base.q, base.bound) if len(a) and a is not whole.count)
     arranged += size(many.by_item) if of == "items" else 0
     assert arranged <= planned.bytes_profiles <= arranged + 8 * engine.n
     assert planned.words == engine.words
@@ -166,7 +167,7 @@ def test_wrong_options(few):
             plan(few, **options)
     ratings = Ratings.from_arrays([1, 1, 2], [1, 2, 1], [0.123, 17.7, 3999.0])
     with pytest.raises(DataError):
-        plan(ratings, measure="pearson")
+        plan(ratings, measure="constrained_pearson")
     assert plan(ratings, measure="jaccard").events == 1
 
 
@@ -237,7 +238,7 @@ def test_more_neighbors_than_there_are_take_no_more(many):
 
 def test_nobody_has_more_candidates_than_the_bound():
     ratings = cr.Ratings.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 2, 1], [1, 2, 3, 4, 5])
-    engine = Engine.build(ratings, of="users", measure="pearson", min_common=1)
+    engine = Engine.build(ratings, of="users", measure="euclidean", min_common=1)
     by_user = dict(zip(engine.profiles.rank, work_module.candidate_bound(engine, np.arange(3)), strict=True))
     assert by_user == {0: 2, 1: 2, 2: 2}
     engine = Engine.build(ratings, of="users", measure="pearson", min_common=2)
