@@ -1,6 +1,8 @@
-"""One tool, one process: find 40 neighbors of every user, several times; print seconds and peak memory.
+"""One tool, one process: find 40 neighbors of every subject, several times; print seconds and peak memory.
 
-Usage: neighbors_of.py TOOL THREADS DATA.npz REPEAT
+Usage: neighbors_of.py TOOL MEASURE users|items THREADS DATA.npz REPEAT
+
+A tool that cannot do what is asked says why and exits with status 3.
 """
 
 from __future__ import annotations
@@ -11,83 +13,245 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 K = 40
+MOST_DENSE = 8e9
+"""Bytes of an n × n matrix that a tool is still given."""
+Run = Callable[[Any, str, int], object]
+
+
+class CannotError(Exception):
+    """Why a tool cannot do what is asked."""
 
 
 def main() -> None:
-    tool, threads, path, repeat = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    tool, measure, of, threads, path, repeat = (
+        *sys.argv[1:4],
+        int(sys.argv[4]),
+        sys.argv[5],
+        int(sys.argv[6]),
+    )
     with np.load(path) as arrays:
-        users, items, values = arrays["users"], arrays["items"], arrays["values"]
+        subjects, objects, values = arrays["users"], arrays["items"], arrays["values"]
+    if of == "items":
+        subjects, objects = objects, subjects
     make, find = TOOLS[tool]
-    find(make(users[:1000], items[:1000], values[:1000]), threads)  # compile, load, warm up
-    seconds = []
-    for _ in range(repeat):
-        ready = make(users, items, values)
-        began = time.perf_counter()
-        find(ready, threads)
-        seconds.append(time.perf_counter() - began)
+    try:
+        find(make(subjects[:3000], objects[:3000], values[:3000]), measure, threads)  # compile, load, warm up
+        seconds = []
+        for _ in range(repeat):
+            ready = make(subjects, objects, values)
+            began = time.perf_counter()
+            find(ready, measure, threads)
+            seconds.append(time.perf_counter() - began)
+    except CannotError as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "median": median(seconds), "peak_mb": peak}))
 
 
-def matrix(users: np.ndarray, items: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
-    """Build users × items, as the peers take it."""
-    return sp.csr_matrix((values.astype(np.float32), (users, items)))
+def only(tool: str, measure: str, *measures: str) -> None:
+    """Refuse measures that a tool does not have."""
+    if measure not in measures:
+        raise CannotError(f"{tool} has no {measure} of neighbors")
 
 
-def ratings(users: np.ndarray, items: np.ndarray, values: np.ndarray) -> object:
+# -- how each takes the ratings ----------------------------------------------------------------------
+
+
+def matrix(subjects: np.ndarray, objects: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
+    """Build subjects × objects, of those there are, as most peers take it."""
+    rows, columns = (np.unique(codes, return_inverse=True)[1] for codes in (subjects, objects))
+    return sp.csr_matrix((values.astype(np.float32), (rows, columns)))
+
+
+def ratings(subjects: np.ndarray, objects: np.ndarray, values: np.ndarray) -> object:
     """Build ratings, as ours takes it."""
     import corated as cr
 
-    return cr.Ratings.from_arrays(users, items, values)
+    return cr.Ratings.from_arrays(subjects, objects, values)
 
 
-def ours(data: object, threads: int) -> object:
+def triples(subjects: np.ndarray, objects: np.ndarray, values: np.ndarray) -> object:
+    """Build a training set, as Surprise takes it."""
+    import pandas as pd
+    from surprise import Dataset, Reader
+
+    n = len(np.unique(subjects))
+    if n * n * 8 > MOST_DENSE:
+        return n
+    frame = pd.DataFrame({"user": subjects, "item": objects, "rating": values})
+    reader = Reader(rating_scale=(float(values.min()), float(values.max())))
+    return Dataset.load_from_df(frame, reader).build_full_trainset()
+
+
+# -- what each does -----------------------------------------------------------------------------------
+
+
+def ours(data: object, measure: str, threads: int) -> object:
     import corated as cr
 
-    return cr.neighbors(data, of="users", measure="pearson", k=K, min_common=3, threads=threads)
+    least = 3 if measure == "pearson" else 1
+    return cr.neighbors(data, of="users", measure=measure, k=K, min_common=least, threads=threads)
 
 
-def ours_cosine(data: object, threads: int) -> object:
-    import corated as cr
-
-    return cr.neighbors(data, of="users", measure="cosine", k=K, min_common=1, threads=threads)
-
-
-def implicit(data: sp.csr_matrix, threads: int) -> object:
-    """Item-item on the transpose is user-user; K counts the user itself."""
+def implicit(data: sp.csr_matrix, measure: str, threads: int) -> object:
+    """Item-item on the transpose is row-row; K counts the row itself."""
     from implicit.nearest_neighbours import CosineRecommender
 
+    only("implicit", measure, "cosine")
     model = CosineRecommender(K=K + 1, num_threads=threads)
     model.fit(data.T.tocsr(), show_progress=False)
     return model.similarity
 
 
-def similaripy(data: sp.csr_matrix, threads: int) -> object:
+def similaripy(data: sp.csr_matrix, measure: str, threads: int) -> object:
     import similaripy
 
+    only("similaripy", measure, "cosine", "jaccard")
+    if measure == "jaccard":
+        return similaripy.jaccard(data, k=K + 1, binary=True, num_threads=threads, verbose=False)
     return similaripy.cosine(data, k=K + 1, num_threads=threads, verbose=False)
 
 
-def sparse_dot_topn(data: sp.csr_matrix, threads: int) -> object:
+def sparse_dot_topn(data: sp.csr_matrix, measure: str, threads: int) -> object:
     from sparse_dot_topn import sp_matmul_topn
 
+    only("sparse-dot-topn", measure, "cosine")
     norms = np.sqrt(np.asarray(data.multiply(data).sum(axis=1)).ravel())
     unit = sp.diags(1 / np.maximum(norms, 1e-12)).dot(data).tocsr().astype(np.float32)
     return sp_matmul_topn(unit, unit.T.tocsr(), top_n=K + 1, n_threads=threads, sort=True)
 
 
-Make = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
-TOOLS: dict[str, tuple[Make, Callable[..., object]]] = {
+def scipy(data: sp.csr_matrix, measure: str, threads: int) -> object:
+    """Products of a thousand rows at a time, and the best of each row."""
+    if threads > 1:
+        raise CannotError("SciPy's products run in one thread")
+    x = data.astype(np.float64)
+    ones = x.copy()
+    ones.data[:] = 1.0
+    best = []
+    for start in range(0, x.shape[0], 1000):
+        scores = _SCIPY[measure](x[start : start + 1000], x, ones[start : start + 1000], ones)
+        for row in range(scores.shape[0]):
+            found = scores.data[scores.indptr[row] : scores.indptr[row + 1]]
+            if len(found) > K:
+                best.append(np.argpartition(-found, K)[: K + 1])
+    return best
+
+
+def _cosine(a: Any, x: Any, _a1: Any, _x1: Any) -> Any:
+    norms = [np.sqrt(m.multiply(m).sum(axis=1)).A1 if hasattr(m, "A1") else _norm(m) for m in (a, x)]
+    return (sp.diags(1 / norms[0]) @ a @ (sp.diags(1 / norms[1]) @ x).T).tocsr()
+
+
+def _norm(m: Any) -> np.ndarray:
+    return np.maximum(np.sqrt(np.asarray(m.multiply(m).sum(axis=1)).ravel()), 1e-12)
+
+
+def _jaccard(_a: Any, _x: Any, a1: Any, x1: Any) -> Any:
+    both = (a1 @ x1.T).tocsr()
+    sizes = [np.asarray(m.sum(axis=1)).ravel() for m in (a1, x1)]
+    rows = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
+    both.data /= sizes[0][rows] + sizes[1][both.indices] - both.data
+    return both
+
+
+def _euclidean(a: Any, x: Any, a1: Any, x1: Any) -> Any:
+    square = a.multiply(a) @ x1.T + a1 @ x.multiply(x).T - 2 * (a @ x.T)
+    square = square.tocsr()
+    square.data = -np.sqrt(np.maximum(square.data, 0))
+    return square
+
+
+def _pearson(a: Any, x: Any, a1: Any, x1: Any) -> Any:
+    """Sums over what both rated share the pattern of the count, in the same order once sorted."""
+    parts = [
+        (left @ right.T).tocsr()
+        for left, right in (
+            (a1, x1),
+            (a, x1),
+            (a1, x),
+            (a.multiply(a).tocsr(), x1),
+            (a1, x.multiply(x).tocsr()),
+            (a, x),
+        )
+    ]
+    for part in parts:
+        part.sort_indices()
+    n, sx, sy, sxx, syy, sxy = (part.data for part in parts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = (n * sxy - sx * sy) / np.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy))
+    values[~np.isfinite(values) | (n < 3)] = -np.inf
+    parts[0].data = values
+    return parts[0]
+
+
+_SCIPY = {"cosine": _cosine, "jaccard": _jaccard, "euclidean": _euclidean, "pearson": _pearson}
+
+
+def interactions(subjects: np.ndarray, objects: np.ndarray, _values: np.ndarray) -> object:
+    """Build a data set, as LensKit takes it; its items are the subjects."""
+    import pandas as pd
+    from lenskit.data import from_interactions_df
+
+    return from_interactions_df(pd.DataFrame({"user_id": objects, "item_id": subjects}))
+
+
+def lenskit(data: Any, measure: str, threads: int) -> object:
+    """Train the item table; cosine of who rated, since its cosine of ratings centers them."""
+    from lenskit.knn import ItemKNNScorer
+    from lenskit.parallel import initialize
+
+    only("LensKit", measure, "cosine")
+    initialize(num_threads=threads)
+    model = ItemKNNScorer(k=K, save_nbrs=K, feedback="implicit")
+    model.train(data)
+    return model
+
+
+def surprise(data: Any, measure: str, threads: int) -> object:
+    from surprise import KNNBasic
+
+    only("Surprise", measure, "cosine", "pearson")
+    if threads > 1:
+        raise CannotError("Surprise runs in one thread")
+    if isinstance(data, int):
+        raise CannotError(f"a matrix of {data:,} × {data:,} is {data * data * 8 / 1e9:.0f} GB")
+    options = {"name": measure, "user_based": True, "min_support": 3 if measure == "pearson" else 1}
+    model = KNNBasic(k=K, sim_options=options, verbose=False).fit(data)
+    return [model.get_neighbors(row, K) for row in range(data.n_users)]
+
+
+def floor(data: sp.csr_matrix, measure: str, threads: int) -> object:
+    """Add 1 to a uint32 for each shared object of each unordered pair, clear after each query; no more."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from floor import count_block, lists
+
+    only("the floor", measure, "pearson")
+    indptr, objects, rater_ptr, raters, after, blocks = lists(data)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(
+            pool.map(lambda rows: count_block(*rows, indptr, objects, rater_ptr, raters, after), blocks)
+        )
+
+
+Make = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
+TOOLS: dict[str, tuple[Make, Run]] = {
     "corated": (ratings, ours),
-    "corated-cosine": (ratings, ours_cosine),
     "implicit": (matrix, implicit),
     "similaripy": (matrix, similaripy),
     "sparse-dot-topn": (matrix, sparse_dot_topn),
+    "scipy": (matrix, scipy),
+    "lenskit": (interactions, lenskit),
+    "surprise": (triples, surprise),
+    "floor": (matrix, floor),
 }
 
 if __name__ == "__main__":

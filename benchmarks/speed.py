@@ -1,9 +1,8 @@
-"""Speed beside the peers: the 40 nearest neighbors of every user, in one run, with ratios.
+"""Speed beside the peers: the 40 nearest neighbors of everyone, in one run, with ratios.
 
-Each tool works in its own process on the same ratings; the matrix is rebuilt for each repetition, so that
-nothing is remembered. Ours computes exact co-rated Pearson with at least three items in common; the peers
-compute whole-vector cosine, an easier measure, since none of them has the other. Prints a table and writes
-it with machine, versions and commit to ``benchmarks/results/``.
+Each tool works in its own process on the same ratings; what it takes is rebuilt for each repetition, so that
+nothing is remembered. Pearson is exact, on co-rated items, with at least three of them. Prints a table for
+each data set, and writes it with machine, versions and commit to ``benchmarks/results/``.
 """
 
 from __future__ import annotations
@@ -19,83 +18,83 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-import numpy as np
+from data import READERS, save
 
 HERE = Path(__file__).parent
 OURS = "corated"
-TOOLS = {
-    OURS: "exact Pearson on co-rated items, min_common=3",
-    "corated-cosine": "exact cosine, min_common=1",
-    "implicit": "cosine",
-    "similaripy": "cosine",
-    "sparse-dot-topn": "cosine",
-}
+TOOLS = [OURS, "floor", "implicit", "similaripy", "sparse-dot-topn", "scipy", "lenskit", "surprise"]
+PACKAGES = [
+    *("corated", "numpy", "scipy", "numba", "implicit", "similaripy", "sparse-dot-topn", "lenskit"),
+    "scikit-surprise",
+]
+MEASURES = ["pearson", "euclidean", "cosine", "jaccard"]
+Row = dict[str, Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["notebook", *READERS])
+    parser.add_argument("--of", nargs="+", default=["users", "items"])
+    parser.add_argument("--measures", nargs="+", default=MEASURES)
+    parser.add_argument("--tools", nargs="+", default=TOOLS)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--size", default="notebook")
+    parser.add_argument("--limit", type=int, default=300, help="seconds that a tool may take in all")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "ratings.npz"
-        shape = save_sample(options.size, data)
-        rows = [run_one(tool, threads, data, options.repeat) for threads in options.threads for tool in TOOLS]
-    report(rows, shape, options)
+    for name in options.data:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "ratings.npz"
+            try:
+                shape = save(name, path)
+            except FileNotFoundError as absent:
+                print(f"{name}: left out: {absent}")
+                continue
+            rows = [
+                run_one((tool, measure, of, threads), path, options)
+                for of in options.of
+                for measure in options.measures
+                for threads in options.threads
+                for tool in options.tools
+            ]
+        report(name, rows, shape, options)
 
 
-def save_sample(size: str, path: Path) -> dict[str, int]:
-    """Make the sample and keep it as plain arrays, so that each tool builds its own matrix."""
-    import corated as cr
-
-    ratings = cr.sample(size=size).ratings
-    users = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
-    items = ratings.by_user.indices
-    np.savez(path, users=users, items=items, values=ratings.values)
-    events = int((ratings.item_counts.astype(np.int64) ** 2).sum())
-    return {
-        "users": ratings.n_users,
-        "items": ratings.n_items,
-        "ratings": ratings.n_ratings,
-        "pair_events": events,
-    }
-
-
-def run_one(tool: str, threads: int, data: Path, repeat: int) -> dict[str, object]:
+def run_one(asked: tuple[str, str, str, int], data: Path, options: argparse.Namespace) -> Row:
     """Run one tool in a process of its own."""
+    tool, measure, of, threads = asked
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "neighbors_of.py"), tool, str(threads), str(data), str(repeat)]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    row: dict[str, object] = {"tool": tool, "measure": TOOLS[tool], "threads": threads}
+    command = [sys.executable, str(HERE / "neighbors_of.py"), tool, measure, of, str(threads), str(data)]
+    row: Row = {"tool": tool, "measure": measure, "of": of, "threads": threads}
+    try:
+        finished = subprocess.run(
+            [*command, str(options.repeat)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=options.limit,
+        )
+    except subprocess.TimeoutExpired:
+        return row | {"cannot": f"not done in {options.limit} s"}
     if finished.returncode != 0:
-        reason = finished.stderr.strip().splitlines()[-1:] or ["no message"]
+        reason = finished.stderr.strip().splitlines()[-1:] or [f"ended with {finished.returncode}"]
         return row | {"cannot": reason[0]}
     row |= json.loads(finished.stdout.splitlines()[-1])
-    print(f"{tool:16} {threads} threads  {row['median']:7.3f} s  {row['peak_mb']:6.0f} MB", file=sys.stderr)
+    print(f"{of} {measure:9} {tool:16} {threads} threads {row['median']:8.3f} s", file=sys.stderr, flush=True)
     return row
 
 
-def report(rows: list[dict[str, object]], shape: dict[str, int], options: argparse.Namespace) -> None:
+def report(name: str, rows: list[Row], shape: dict[str, int], options: argparse.Namespace) -> None:
     """Print the table with ratios to ours, and keep it."""
-    print(f"\n{shape['users']:,} users, {shape['items']:,} items, {shape['ratings']:,} ratings; k = 40\n")
-    print(f"| tool | measure | threads | median s | min–max s | peak MB | times ours |\n|{'---|' * 7}")
+    print(
+        f"\n{name}: {shape['users']:,} users, {shape['items']:,} items, {shape['ratings']:,} ratings; k=40\n"
+    )
+    print(f"| of | measure | threads | tool | median s | min–max s | peak MB | times ours |\n|{'---|' * 8}")
     for row in rows:
-        ours = next(r for r in rows if r["tool"] == OURS and r["threads"] == row["threads"])
-        if "cannot" in row:
-            print(f"| {row['tool']} | {row['measure']} | {row['threads']} | cannot: {row['cannot']} | | | |")
-            continue
-        times = row["seconds"]
-        assert isinstance(times, list)
-        ratio = median(times) / float(str(ours["median"]))
-        row["times_ours"] = ratio
-        print(
-            f"| {row['tool']} | {row['measure']} | {row['threads']} | {median(times):.3f} "
-            f"| {min(times):.3f}–{max(times):.3f} | {row['peak_mb']:.0f} | {ratio:.2f} |"
-        )
+        print(line_of(row, rows))
     options.results.mkdir(parents=True, exist_ok=True)
     kept = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -103,12 +102,24 @@ def report(rows: list[dict[str, object]], shape: dict[str, int], options: argpar
         "versions": versions(),
         "commit": commit(),
         "command": "python benchmarks/speed.py " + " ".join(sys.argv[1:]),
-        "data": shape,
+        "data": {"name": name} | shape,
         "rows": rows,
     }
-    target = options.results / f"speed-{options.size}.json"
+    target = options.results / f"speed-{name}.json"
     target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    print(f"\nkept in {target.relative_to(HERE.parent) if target.is_relative_to(HERE.parent) else target}")
+
+
+def line_of(row: Row, rows: list[Row]) -> str:
+    """Return a row of the table; notes in ``row`` how many times ours it took."""
+    start = f"| {row['of']} | {row['measure']} | {row['threads']} | {row['tool']} |"
+    if "cannot" in row:
+        return f"{start} cannot: {row['cannot']} | | | |"
+    same = [r for r in rows if all(r[key] == row[key] for key in ("of", "measure", "threads"))]
+    ours = next((r for r in same if r["tool"] == OURS and "median" in r), None)
+    if ours is not None:
+        row["times_ours"] = row["median"] / ours["median"]
+    times = f"{min(row['seconds']):.3f}–{max(row['seconds']):.3f}"
+    return f"{start} {row['median']:.3f} | {times} | {row['peak_mb']:.0f} | {row.get('times_ours', 0):.2f} |"
 
 
 def machine() -> dict[str, object]:
@@ -130,7 +141,7 @@ def machine() -> dict[str, object]:
 def versions() -> dict[str, str]:
     """Tell the versions of everything that took part."""
     found = {"python": platform.python_version()}
-    for name in ("corated", "numpy", "scipy", "numba", "implicit", "similaripy", "sparse-dot-topn"):
+    for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
