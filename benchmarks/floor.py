@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -19,15 +20,15 @@ def lists(data: sp.csr_matrix, blocks: int = 48) -> Arrays:
     t = x.T.tocsr()
     t.sort_indices()
     after = np.empty(x.nnz, dtype=np.int64)
-    _places(x.indptr, x.indices, t.indptr, t.indices, after)
+    _places(x.indptr, x.indices, t.indptr, after)
     events = np.add.reduceat((t.indptr[1:][x.indices] - after).astype(np.int64), x.indptr[:-1])
     cuts = np.searchsorted(np.cumsum(events), np.linspace(0, events.sum(), blocks + 1))
     cuts[0], cuts[-1] = 0, x.shape[0]
-    return x.indptr, x.indices, t.indptr, t.indices, after, list(zip(cuts[:-1], cuts[1:], strict=True))
+    return x.indptr, x.indices, t.indptr, t.indices, after, list(pairwise(cuts))
 
 
 @numba.njit(cache=True)
-def _places(indptr: Any, objects: Any, rater_ptr: Any, raters: Any, after: Any) -> None:
+def _places(indptr: Any, objects: Any, rater_ptr: Any, after: Any) -> None:
     """Note, for each rating, where in the object's list the raters after the subject begin."""
     seen = rater_ptr[:-1].copy()
     for u in range(len(indptr) - 1):
