@@ -297,7 +297,8 @@ def _screen(measure: Measure, numbers: Numbers) -> tuple[int, Floats]:
     is_packed = numbers.family == INTEGERS and not any(layout.bias.any() for layout in numbers.layouts)
     if is_packed:
         if code == formulas.COSINE:
-            return finalize.SCREEN_PRODUCT, np.sqrt(numbers.whole.norm)
+            # Above 0: a list that asks for nothing asks for −∞, which has no product with 0.
+            return finalize.SCREEN_PRODUCT, np.maximum(np.sqrt(numbers.whole.norm), 1e-100)
         if code == formulas.TVERSKY:
             return finalize.SCREEN_TVERSKY, numbers.whole.count
         if code == formulas.EUCLIDEAN:
