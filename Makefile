@@ -21,13 +21,16 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py --folder $(DEMO) $(if $(RATINGS),--ratings '$(RATINGS)') $(if $(CATALOG),--catalog '$(CATALOG)')
 
+# A few processes, each taking the next test when it has none left.
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
+
 test: check
-	$(BIN)/python -m pytest --quiet -m 'not slow'
+	$(PYTEST) -m 'not slow'
 	$(MAKE) --no-print-directory test-nojit
 
 # The same tests with the kernels as plain Python, on the selection that stays quick.
 test-nojit: $(VENV)/.installed-test
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --quiet -m 'not slow and not jit'
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m 'not slow and not jit'
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests benchmarks examples
@@ -47,7 +50,7 @@ bench: peers/.installed
 
 # Every test at its full count, then the benchmark.
 soak: $(VENV)/.installed-test
-	CORATED_EXAMPLES=random $(BIN)/python -m pytest --quiet
+	CORATED_EXAMPLES=random $(PYTEST)
 	$(MAKE) --no-print-directory bench
 
 # Pin what is installed now; run in a fresh environment after changing dependencies.

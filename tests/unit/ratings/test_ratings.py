@@ -201,7 +201,7 @@ TABLE = pa.table(COLUMNS)
         {"user_id": tuple(USERS), "item_id": np.array(ITEMS, object), "rating": pl.Series(VALUES)},
         {"user_id": pa.chunked_array([USERS[:1], USERS[1:]]), "item_id": iter(ITEMS), "rating": VALUES},
     ],
-    ids=str,
+    ids=lambda table: type(table).__name__,
 )
 def test_tables(table):
     with warnings.catch_warnings():
