@@ -6,7 +6,7 @@ DEMO   ?= demo
 # The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
 export CORATED_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test test-nojit check bench soak clean lock
+.PHONY: demo test test-nojit check bench bench-large soak clean lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,15 @@ peers/.installed: benchmarks/requirements.txt pyproject.toml
 
 bench: peers/.installed
 	peers/bin/python benchmarks/speed.py
+	peers/bin/python benchmarks/recall.py
+	peers/bin/python benchmarks/start.py
+	peers/bin/python benchmarks/report.py
+
+# What takes an hour: growth up to 20 million ratings, everyone of 138,493 users, a million users in 1 GB.
+bench-large: peers/.installed
+	peers/bin/python benchmarks/growth.py
+	peers/bin/python benchmarks/large.py
+	peers/bin/python benchmarks/report.py
 
 # Every test at its full count, then the benchmark.
 soak: $(VENV)/.installed-test

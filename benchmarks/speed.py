@@ -10,25 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from data import READERS, save
+from record import RESULTS, keep
 
 HERE = Path(__file__).parent
 OURS = "corated"
 TOOLS = [OURS, "floor", "implicit", "similaripy", "sparse-dot-topn", "scipy", "lenskit", "surprise"]
-PACKAGES = [
-    *("corated", "numpy", "scipy", "numba", "implicit", "similaripy", "sparse-dot-topn", "lenskit"),
-    "scikit-surprise",
-]
 MEASURES = ["pearson", "euclidean", "cosine", "jaccard"]
 Row = dict[str, Any]
 
@@ -42,7 +36,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--limit", type=int, default=300, help="seconds that a tool may take in all")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     for name in options.data:
         with tempfile.TemporaryDirectory() as folder:
@@ -95,18 +89,7 @@ def report(name: str, rows: list[Row], shape: dict[str, int], options: argparse.
     print(f"| of | measure | threads | tool | median s | min–max s | peak MB | times ours |\n|{'---|' * 8}")
     for row in rows:
         print(line_of(row, rows))
-    options.results.mkdir(parents=True, exist_ok=True)
-    kept = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
-        "commit": commit(),
-        "command": "python benchmarks/speed.py " + " ".join(sys.argv[1:]),
-        "data": {"name": name} | shape,
-        "rows": rows,
-    }
-    target = options.results / f"speed-{name}.json"
-    target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    keep(f"speed-{name}", {"data": {"name": name} | shape, "rows": rows}, options.results)
 
 
 def line_of(row: Row, rows: list[Row]) -> str:
@@ -120,47 +103,6 @@ def line_of(row: Row, rows: list[Row]) -> str:
         row["times_ours"] = row["median"] / ours["median"]
     times = f"{min(row['seconds']):.3f}–{max(row['seconds']):.3f}"
     return f"{start} {row['median']:.3f} | {times} | {row['peak_mb']:.0f} | {row.get('times_ours', 0):.2f} |"
-
-
-def machine() -> dict[str, object]:
-    """Tell the processor, the cores this process may use, and the memory."""
-    lines = (
-        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
-    model = next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": model, "cores": cores, "memory_gib": round(memory, 1), "system": platform.platform()}
-
-
-def versions() -> dict[str, str]:
-    """Tell the versions of everything that took part."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
-    return found
-
-
-def commit() -> str:
-    """Tell the commit, with a mark if the tree differs from it."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE
-        )
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, check=True, cwd=HERE
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
 
 
 if __name__ == "__main__":

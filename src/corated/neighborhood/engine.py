@@ -17,6 +17,7 @@ from corated.ratings.ratings import Ratings
 from corated.similarity import finalize, formulas
 from corated.similarity.adjustments import LowerBound
 from corated.similarity.custom import Custom
+from corated.similarity.floors import certain
 from corated.similarity.kernels import emit_block, select_block
 from corated.similarity.measures import Measure, get_measure
 from corated.similarity.profiles import MISSING, Popular, Profiles, popular
@@ -195,6 +196,17 @@ class Engine:
         """Return a thread's working memory."""
         screens = self.base.screen != finalize.SCREEN_NONE
         return new_scratch(self.n, self.words, self.base.family, screens=screens)
+
+    def floors(self, k: int) -> Floats | None:
+        """Return, by label, what k candidates of each subject reach at least; None where it is not known."""
+        task = self.base
+        known = task.screen in {finalize.SCREEN_PRODUCT, finalize.SCREEN_TVERSKY}
+        if not known or task.adjust != 0 or task.add != 0.0 or self.min_common > 1:
+            return None
+        integers = np.ones(1, dtype=np.int64) if self.numbers.integers is None else self.numbers.integers
+        floor = np.empty(self.n)
+        certain(self.profiles, task, integers, k, floor)
+        return floor
 
     def select(
         self,

@@ -75,11 +75,11 @@ def _all_at_once(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Meet each pair once, each thread with a selection for everyone, and merge them."""
     engine, k = search.engine, search.most
     task, events = engine.task(both=True), engine.events(both=True)
-    bound = candidate_bound(engine, np.arange(engine.n))
+    bound, floor = candidate_bound(engine, np.arange(engine.n)), engine.floors(k)
     blocks = blocks_of(engine, np.arange(engine.n), events, work.threads)
 
     def make_state() -> _Worker:
-        return _Worker(engine.scratch(), new_topk(k, bound))
+        return _Worker(engine.scratch(), new_topk(k, bound, floor))
 
     def serve(worker: _Worker, block: Block, flag: Flag) -> None:
         layout, labels, first = block
@@ -121,6 +121,7 @@ class _Shared:
     tasks: list[Task]
     events: Int64s
     bound: Int64s
+    floor: npt.NDArray[np.float64] | None
     scratches: list[Scratch]
 
 
@@ -128,8 +129,8 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Serve part after part of the subjects; each meets all candidates, piece by piece."""
     engine, codes = search.engine, search.subjects
     events = engine.events(both=False)
-    bound = candidate_bound(engine, np.arange(engine.n))
-    shared = _Shared(_tasks(engine, work.pieces), events, bound, [])
+    bound, floor = candidate_bound(engine, np.arange(engine.n)), engine.floors(search.most)
+    shared = _Shared(_tasks(engine, work.pieces), events, bound, floor, [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
     for start, stop in pairwise(work.cuts):
         part = codes[start:stop]
@@ -144,7 +145,7 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     order = np.argsort(labels)
     queries, rows = labels[order], np.empty(len(codes), dtype=np.int64)
     rows[order] = np.arange(len(codes))
-    best = new_topk(k, shared.bound[queries])
+    best = new_topk(k, shared.bound[queries], None if shared.floor is None else shared.floor[queries])
 
     def make_state() -> Scratch:
         return shared.scratches.pop() if shared.scratches else engine.scratch()

@@ -192,7 +192,7 @@ class _Sizes:
             selection=room_for(search.most, bound) * _CANDIDATE + _SUBJECT,
             rows=rows * ROW_BYTES,
             handed_on=rows * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else rows * ROW_BYTES,
-            around=engine.n * 16 + len(bound) * _DEGREES,
+            around=engine.n * 24 + len(bound) * _DEGREES,
             pieces=pieces,
             lists=pieces * 16 * (len(p.rater_ptr) - 1),
             events=events,

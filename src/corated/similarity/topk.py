@@ -48,7 +48,8 @@ class TopK(NamedTuple):
     key : float64, tie : int64, row v from ``base[v]`` to ``base[v] + size[v]``
     base : int64 (n + 1,), where each row's room begins
     size : int64 (n,), how many there are
-    floor, floor_tie : float64, int64 (n,), what a newcomer must be better than; −inf while there is room
+    floor, floor_tie : float64, int64 (n,), what a newcomer must be better than; at first what
+        k candidates are known to reach, or −inf
 
     While selecting, rows are unsorted; after `settle` they hold at most k, best first.
     """
@@ -67,8 +68,12 @@ def room_for(k: int, bound: Ints) -> Ints:
     return room
 
 
-def new_topk(k: int, bound: Ints) -> TopK:
-    """Return an empty selection; ``bound`` is the largest number of offers each subject can get."""
+def new_topk(k: int, bound: Ints, floor: Floats | None = None) -> TopK:
+    """Return an empty selection.
+
+    bound : int64 (n,), the largest number of offers each subject can get
+    floor : float64 (n,), what k candidates of each are known to reach; None where nothing is
+    """
     room = room_for(k, bound)
     base = np.zeros(len(bound) + 1, dtype=np.int64)
     np.cumsum(room, out=base[1:])
@@ -78,8 +83,8 @@ def new_topk(k: int, bound: Ints) -> TopK:
         np.empty(base[-1], dtype=np.int64),
         base,
         np.zeros(n, dtype=np.int64),
-        np.full(n, -np.inf),
-        np.zeros(n, dtype=np.int64),
+        np.full(n, -np.inf) if floor is None else floor.copy(),
+        np.full(n, -1, dtype=np.int64),  # below every tie: what is equal to the floor is taken
     )
 
 
