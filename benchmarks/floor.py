@@ -24,7 +24,10 @@ def lists(data: sp.csr_matrix, blocks: int = 48) -> Arrays:
     events = np.add.reduceat((t.indptr[1:][x.indices] - after).astype(np.int64), x.indptr[:-1])
     cuts = np.searchsorted(np.cumsum(events), np.linspace(0, events.sum(), blocks + 1))
     cuts[0], cuts[-1] = 0, x.shape[0]
-    return x.indptr, x.indices, t.indptr, t.indices, after, list(pairwise(cuts))
+    # Unsigned, so that no index is looked at for being negative.
+    unsigned = [array.astype(np.uint64) for array in (x.indptr, x.indices, t.indptr, after)]
+    indptr, objects, rater_ptr, after = unsigned
+    return indptr, objects, rater_ptr, t.indices.astype(np.uint32), after, list(pairwise(cuts))
 
 
 @numba.njit(cache=True)
@@ -42,21 +45,22 @@ def count_block(
     start: int, stop: int, indptr: Any, objects: Any, rater_ptr: Any, raters: Any, after: Any
 ) -> int:
     """Count what each query of a block shares with everyone after it; returns a sum, so that it is done."""
+    one = np.uint64(1)
     n = len(indptr) - 1
     counts = np.zeros(n, dtype=np.uint32)
     total = 0
-    for u in range(start, stop):
-        walked = 0
-        for at in range(indptr[u], indptr[u + 1]):
-            end = rater_ptr[objects[at] + 1]
+    for u in range(np.uint64(start), np.uint64(stop)):
+        walked = np.uint64(0)
+        for at in range(indptr[u], indptr[u + one]):
+            end = rater_ptr[objects[at] + one]
             walked += end - after[at]
             for place in range(after[at], end):
                 counts[raters[place]] += np.uint32(1)
         total += counts[n - 1]
-        if 8 * walked > n - u:
-            counts[u:] = 0
+        if np.uint64(8) * walked > np.uint64(n) - u:
+            counts[np.int64(u) :] = 0
             continue
-        for at in range(indptr[u], indptr[u + 1]):
-            for place in range(after[at], rater_ptr[objects[at] + 1]):
+        for at in range(indptr[u], indptr[u + one]):
+            for place in range(after[at], rater_ptr[objects[at] + one]):
                 counts[raters[place]] = np.uint32(0)
     return total
