@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from corated.errors import Cancelled, IdTypeError, MemoryLimitError, NotFittedError, ParameterError
 from corated.models.kernels import Lists
+from corated.models.prediction import Predictions, asked_pairs
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
 from corated.neighborhood.run import Run, resolve_threads
@@ -224,6 +225,39 @@ class Recommender(ABC):
         with reporting(progress, "recommend") as report:
             run = Run(resolve_threads(threads), report, check_cancel(cancel))
             return Recommendations(fit, codes, n, fit.part.answer(codes, n, None, run))
+
+    def predict(
+        self,
+        users: Iterable[Id],
+        items: Iterable[Id],
+        *,
+        threads: int | None = None,
+        progress: ProgressOption = None,
+        cancel: Cancel = None,
+    ) -> Predictions:
+        """Predict what users would rate items, pair by pair, in the order given.
+
+        users, items : ids, equally many; one that is not in the data is answered, not refused
+
+        See `corated.models.prediction.Predictions` for the columns. Nobody is their own neighbor, so the
+        rating of a pair that is in the data is not among those that predict it.
+
+        Raises `ParameterError` for lists of unequal length and models that predict no ratings,
+        `IdTypeError`, or `Cancelled`.
+        """
+        fit = self._fitted()
+        if not hasattr(fit.part, "predict"):
+            raise ParameterError(
+                f"{type(self).__name__} predicts no ratings: it ranks.",
+                expected="a model that does, such as UserKNN or ItemKNN",
+                hint='for example UserKNN(rule="mean", center="mean")',
+            )
+        (user_ids, rows), (item_ids, columns) = asked_pairs(
+            fit.ratings.users, fit.ratings.items, users, items
+        )
+        with reporting(progress, "predict") as report:
+            run = Run(resolve_threads(threads), report, check_cancel(cancel))
+            return Predictions(user_ids, item_ids, fit.part.predict(rows, columns, run))
 
     def recommend_blocks(
         self,

@@ -21,7 +21,17 @@ Labels = npt.NDArray[np.uint32]
 Codes = npt.NDArray[np.int32]
 Flag = npt.NDArray[np.uint8]
 
-__all__ = ["Links", "Lists", "Seen", "Work", "new_work", "pick_ranked", "walk_closest", "walk_sum"]
+__all__ = [
+    "Links",
+    "Lists",
+    "Seen",
+    "Work",
+    "new_work",
+    "pick_ranked",
+    "pick_scored",
+    "walk_closest",
+    "walk_sum",
+]
 
 
 class Links(NamedTuple):
@@ -117,6 +127,23 @@ def _spread(
 
 
 @kernel
+def _list_best(best: TopK, n: int, work: Work, kept: int, row: int, lists: Lists) -> None:
+    """List the best n of the candidates ``touched``, with ``key`` and ``found``, in a row of the answer."""
+    best.size[0] = 0
+    best.floor[0] = -np.inf
+    j = 0
+    while j < kept:
+        j = offer_row(best, n, 0, work.key, work.found, work.touched, work.rank, j, kept)
+    settle(best, n, 0, 1)
+    for place in range(best.size[0]):
+        out = row * n + place
+        lists.item[out] = RANK_MASK - (best.tie[place] & RANK_MASK)
+        lists.support[out] = best.tie[place] >> 32
+        lists.score[out] = best.key[place]
+    lists.size[row] = best.size[0]
+
+
+@kernel
 def walk_sum(
     users: Ints,
     first_row: int,
@@ -169,18 +196,7 @@ def walk_sum(
                 kept += 1
             score[item] = 0.0
             support[item] = 0
-        best.size[0] = 0
-        best.floor[0] = -np.inf
-        j = 0
-        while j < kept:
-            j = offer_row(best, n, 0, work.key, work.found, touched, work.rank, j, kept)
-        settle(best, n, 0, 1)
-        for place in range(best.size[0]):
-            out = row * n + place
-            lists.item[out] = RANK_MASK - (best.tie[place] & RANK_MASK)
-            lists.support[out] = best.tie[place] >> 32
-            lists.score[out] = best.key[place]
-        lists.size[row] = best.size[0]
+        _list_best(best, n, work, kept, row, lists)
 
 
 @kernel
@@ -265,3 +281,36 @@ def pick_ranked(
                 lists.support[row * n + size] = support[item]
                 size += 1
         lists.size[row] = size
+
+
+@kernel
+def pick_scored(
+    users: Ints,
+    first_row: int,
+    score: Floats,
+    support: Ints,
+    seen: Seen,
+    n: int,
+    work: Work,
+    lists: Lists,
+    cancel: Flag,
+) -> None:
+    """Give each user the best n of the items that have a score and are not left out.
+
+    score, support : one row of all items for each of the users; NaN for no score
+    """
+    n_items, best, touched = len(work.mark), work.best, work.touched
+    for index in range(len(users)):
+        if cancel[0] != 0:
+            return
+        user, row, start = users[index], first_row + index, index * n_items
+        stamp = 2 * row + 2
+        _leave_out(seen, user, row, work.mark, stamp)
+        kept = 0
+        for item in range(n_items):
+            if work.mark[item] != stamp and score[start + item] == score[start + item]:
+                touched[kept] = item
+                work.key[kept] = score[start + item]
+                work.found[kept] = support[start + item]
+                kept += 1
+        _list_best(best, n, work, kept, row, lists)

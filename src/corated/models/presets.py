@@ -7,7 +7,7 @@ from collections.abc import Callable
 from corated.errors import ParameterError
 from corated.models.base import Recommender
 from corated.models.fallback import Fallback
-from corated.models.knn import UserKNN
+from corated.models.knn import ItemKNN, UserKNN
 from corated.models.popularity import Popularity
 
 __all__ = ["PRESETS", "preset"]
@@ -28,7 +28,87 @@ def _best() -> Recommender:
     )
 
 
-PRESETS: dict[str, Callable[[], Recommender]] = {"best": _best, "notebook": _notebook}
+_POSITIVE = 5e-324
+"""The smallest number above 0: neighbors must be similar at all."""
+
+
+def _surprise(center: str | None) -> Recommender:
+    return UserKNN(
+        measure="msd",
+        k=40,
+        rule="mean",
+        scope="raters",
+        center=center,
+        min_similarity=_POSITIVE,
+        clip=True,
+    )
+
+
+def _surprise_basic() -> Recommender:
+    """Surprise's KNNBasic: the 40 nearest raters by mean squared difference, their ratings averaged."""
+    return _surprise(None)
+
+
+def _surprise_means() -> Recommender:
+    """Surprise's KNNWithMeans: the same of deviations from each user's mean."""
+    return _surprise("mean")
+
+
+def _surprise_baseline() -> Recommender:
+    """Surprise's KNNBaseline: the same of deviations from the baseline μ + b_u + b_i."""
+    return _surprise("baseline")
+
+
+def _lenskit_user() -> Recommender:
+    """LensKit's user-user: the 30 nearest raters by cosine of centered profiles, no fallback, not clipped."""
+    return UserKNN(
+        measure="centered_cosine",
+        k=30,
+        rule="mean",
+        scope="raters",
+        center="mean",
+        min_similarity=1e-6,
+        fallback=False,
+    )
+
+
+def _lenskit_item() -> Recommender:
+    """LensKit's item-item: the 20 nearest of the user's items by cosine of centered columns."""
+    return ItemKNN(
+        measure="centered_cosine",
+        k=20,
+        rule="mean",
+        scope="raters",
+        center="mean",
+        min_similarity=1e-6,
+        fallback=False,
+    )
+
+
+def _mymedialite_item() -> Recommender:
+    """MyMediaLite's ItemKNNPearson: shrunk correlation, the 40 nearest of the user's items, a baseline."""
+    return ItemKNN(
+        measure="pearson(adjust=shrink_mul1(200))",
+        k=40,
+        min_common=2,
+        rule="mean",
+        scope="raters",
+        center="baseline(reg_u=12, reg_i=1)",
+        min_similarity=_POSITIVE,
+        clip=True,
+    )
+
+
+PRESETS: dict[str, Callable[[], Recommender]] = {
+    "best": _best,
+    "notebook": _notebook,
+    "surprise-knnbasic": _surprise_basic,
+    "surprise-knnwithmeans": _surprise_means,
+    "surprise-knnbaseline": _surprise_baseline,
+    "lenskit-user": _lenskit_user,
+    "lenskit-item": _lenskit_item,
+    "mymedialite-item-pearson": _mymedialite_item,
+}
 """What each name stands for."""
 
 

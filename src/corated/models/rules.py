@@ -12,15 +12,46 @@ from corated.errors import CoratedNotice, ParameterError
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
-__all__ = ["RULES", "Like", "Rule", "check_like", "check_rule", "default_like", "liked", "weights"]
+__all__ = [
+    "RULES",
+    "SCOPES",
+    "Like",
+    "Rule",
+    "Scope",
+    "check_like",
+    "check_rule",
+    "check_scope",
+    "default_like",
+    "liked",
+    "weights",
+]
 
-Rule = Literal["closest", "votes", "weighted_votes"]
+Rule = Literal["closest", "votes", "weighted_votes", "sum", "mean"]
+Scope = Literal["all", "raters"]
 Like = float | Literal["mean"] | None
 
-RULES: tuple[Rule, ...] = ("closest", "votes", "weighted_votes")
+RULES: tuple[Rule, ...] = ("closest", "votes", "weighted_votes", "sum", "mean")
 """``closest``: neighbors from closest to farthest, each with the items it likes, best rated first.
 ``votes``: the number of neighbors who like the item. ``weighted_votes``: the sum of their similarities.
+``sum``: Σ similarity × rating, of all who rated it. ``mean``: the rating that is expected: the center, and
+Σ similarity × deviation over Σ |similarity|; see `corated.models.centering`.
 """
+
+
+SCOPES: tuple[Scope, ...] = ("all", "raters")
+"""``all``: the k closest of all. ``raters``: the k closest of those who rated the item (for items: of what
+the user rated).
+"""
+
+
+def check_scope(scope: str) -> Scope:
+    """Return the scope of a name; raises `ParameterError` naming the known ones."""
+    for known in SCOPES:
+        if scope == known:
+            return known
+    raise ParameterError(
+        f"Unknown scope {scope!r}.", expected=f"one of {', '.join(SCOPES)}", hint="choose one of these"
+    )
 
 
 def check_rule(rule: str) -> Rule:
@@ -88,6 +119,6 @@ def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt
 
     value : as seen by the subject whose neighbors they are, which matters where a measure is not symmetric
     """
-    if rule != "weighted_votes":
+    if rule in {"closest", "votes"}:
         return np.ones_like(value)
     return value if measure.better == "larger" else 1.0 / (1.0 + value)

@@ -137,7 +137,7 @@ class IdMap:
                 expected="a list or an array of ids",
                 hint="Use code() for one id.",
             )
-        array = self._own_array(ids)
+        array = self.as_array(ids)
         if self.kind == "integer":
             return self._integer_codes(array)
         if len(array) <= _FEW:
@@ -196,7 +196,7 @@ class IdMap:
         result: npt.NDArray[np.int64] = np.where(found, at, -1).astype(np.int64)
         return result
 
-    def _own_array(self, ids: Iterable[Any] | pa.Array) -> pa.Array:
+    def as_array(self, ids: Iterable[Any] | pa.Array) -> pa.Array:
         """Turn any iterable of ids into an Arrow array of the map's type, or refuse."""
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()

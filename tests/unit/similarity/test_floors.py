@@ -20,7 +20,9 @@ def floors(ratings, measure, k, min_common=1):
     return None if floor is None else floor[engine.profiles.label]
 
 
-@pytest.mark.parametrize("measure", ["cosine", "jaccard", "dice", "tversky(alpha=0.3, beta=1.2)", "conditional"])
+@pytest.mark.parametrize(
+    "measure", ["cosine", "jaccard", "dice", "tversky(alpha=0.3, beta=1.2)", "conditional"]
+)
 @pytest.mark.parametrize("k", [1, 4, 15])
 def test_the_kth_neighbor_reaches_it(measure, k):
     for seed in range(4):

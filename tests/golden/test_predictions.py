@@ -1,0 +1,93 @@
+"""Published predictions and errors of peers, reproduced by the presets that bear their names."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import corated as cr
+
+pytestmark = pytest.mark.jit
+
+
+def u_data(path):
+    table = np.loadtxt(path, dtype=np.int64)
+    return table[:, 0], table[:, 1], table[:, 2].astype(float)
+
+
+def ratings_of(users, items, values):
+    return cr.Ratings.from_arrays(users, items, values, scale=(1, 5, 1))
+
+
+def errors(model, users, items, values):
+    predicted = np.array(model.predict(users, items).to_arrow()["value"].to_pylist(), dtype=float)
+    return predicted - values
+
+
+@pytest.fixture(scope="module")
+def folds(data):
+    """The five folds of Surprise's README: of the rows shuffled by its seed."""
+    users, items, values = u_data(data("ml-100k") / "u.data")
+    order = np.arange(100_000)
+    np.random.RandomState(0).shuffle(order)
+    made = []
+    for fold in range(5):
+        test = order[20_000 * fold : 20_000 * (fold + 1)]
+        train = np.setdiff1d(order, test)
+        made.append(
+            (ratings_of(users[train], items[train], values[train]), users[test], items[test], values[test])
+        )
+    return made
+
+
+def over(folds, make):
+    """RMSE and MAE of each fold."""
+    found = []
+    for ratings, users, items, values in folds:
+        error = errors(make().fit(ratings), users, items, values)
+        found.append((np.sqrt(np.mean(error**2)), np.mean(np.abs(error))))
+    return np.array(found)
+
+
+def test_surprise_knnbasic_on_u1(data):
+    folder = data("ml-100k")
+    model = cr.preset("surprise-knnbasic").fit(ratings_of(*u_data(folder / "u1.base")))
+    first = model.predict([1] * 5, [6, 10, 12, 14, 17]).to_pylist()
+    assert [round(row["value"], 6) for row in first] == [3.468613, 3.866290, 4.538194, 4.235741, 3.228002]
+    assert [row["support"] for row in first[:2]] == [20, 40]
+    error = errors(model, *u_data(folder / "u1.test"))
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(0.9889, abs=0.0002)
+
+
+def test_surprise_knnbasic_on_five_folds(folds):
+    found = over(folds, lambda: cr.preset("surprise-knnbasic"))
+    assert found.mean(axis=0) == pytest.approx([0.980, 0.774], abs=0.0005)
+    assert found[:, 0] == pytest.approx([0.9841, 0.9754, 0.9765, 0.9755, 0.9872], abs=0.0005)
+
+
+def test_mymedialite_item_pearson_on_five_folds(folds):
+    found = over(folds, lambda: cr.preset("mymedialite-item-pearson"))
+    assert found[:, 0].mean() == pytest.approx(0.915, abs=0.004)
+    assert found[:, 0].mean() == pytest.approx(0.9174, abs=0.0002)
+
+
+def test_lenskit_user_row_by_row(data):
+    ratings = cr.read_ratings(
+        data("ml-latest-small") / "ratings.csv",
+        user="userId",
+        item="movieId",
+        rating="rating",
+        time="timestamp",
+    )
+    with (data("lenskit-reference") / "user-user-preds.csv").open() as file:
+        rows = [
+            (int(row["user_id"]), int(row["item_id"]), float(row["prediction"]))
+            for row in csv.DictReader(file)
+        ]
+    users, items, published = zip(*rows, strict=True)
+    model = cr.preset("lenskit-user").fit(ratings)
+    found = model.predict(users, items)
+    assert len(rows) == 1756
+    assert found.by_status["ok"] == 1756
+    np.testing.assert_allclose(found.to_arrow()["value"].to_numpy(), published, rtol=0, atol=1e-13)
+    assert model.predict([4], [1016]).to_pylist()[0]["value"] == pytest.approx(3.62221550680778, abs=1e-13)
