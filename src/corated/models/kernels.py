@@ -131,6 +131,7 @@ def _list_best(best: TopK, n: int, work: Work, kept: int, row: int, lists: Lists
     """List the best n of the candidates ``touched``, with ``key`` and ``found``, in a row of the answer."""
     best.size[0] = 0
     best.floor[0] = -np.inf
+    best.known[0] = -np.inf
     j = 0
     while j < kept:
         j = offer_row(best, n, 0, work.key, work.found, work.touched, work.rank, j, kept)

@@ -91,6 +91,7 @@ def _select(desk: Desk, k: int, many: int) -> int:
     best = desk.best
     best.size[0] = 0
     best.floor[0] = -np.inf
+    best.known[0] = -np.inf
     j = 0
     while j < many:
         j = offer_row(best, k, 0, desk.keys, desk.common, desk.who, desk.rank, j, many)

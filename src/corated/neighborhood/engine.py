@@ -197,14 +197,13 @@ class Engine:
         screens = self.base.screen != finalize.SCREEN_NONE
         return new_scratch(self.n, self.words, self.base.family, screens=screens)
 
-    def floors(self, k: int) -> Floats | None:
-        """Return, by label, what k candidates of each subject reach at least; None where it is not known."""
-        task = self.base
-        known = task.screen in {finalize.SCREEN_PRODUCT, finalize.SCREEN_TVERSKY}
-        if not known or task.adjust != 0 or task.add != 0.0 or self.min_common > 1:
-            return None
+    def known(self, k: int) -> Floats:
+        """Return, by label, what k candidates of each subject are certain to reach; −∞ where nothing is."""
+        task, floor = self.base, np.full(self.n, -np.inf)
+        can = task.screen in {finalize.SCREEN_PRODUCT, finalize.SCREEN_TVERSKY}
+        if not can or task.adjust != 0 or task.add != 0.0 or self.min_common > 1:
+            return floor
         integers = np.ones(1, dtype=np.int64) if self.numbers.integers is None else self.numbers.integers
-        floor = np.empty(self.n)
         certain(self.profiles, task, integers, k, floor)
         return floor
 

@@ -75,11 +75,11 @@ def _all_at_once(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Meet each pair once, each thread with a selection for everyone, and merge them."""
     engine, k = search.engine, search.most
     task, events = engine.task(both=True), engine.events(both=True)
-    bound, floor = candidate_bound(engine, np.arange(engine.n)), engine.floors(k)
+    bound, known = candidate_bound(engine, np.arange(engine.n)), engine.known(k)
     blocks = blocks_of(engine, np.arange(engine.n), events, work.threads)
 
     def make_state() -> _Worker:
-        return _Worker(engine.scratch(), new_topk(k, bound, floor))
+        return _Worker(engine.scratch(), new_topk(k, bound, known))
 
     def serve(worker: _Worker, block: Block, flag: Flag) -> None:
         layout, labels, first = block
@@ -121,7 +121,7 @@ class _Shared:
     tasks: list[Task]
     events: Int64s
     bound: Int64s
-    floor: npt.NDArray[np.float64] | None
+    known: npt.NDArray[np.float64]
     scratches: list[Scratch]
 
 
@@ -129,8 +129,8 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Serve part after part of the subjects; each meets all candidates, piece by piece."""
     engine, codes = search.engine, search.subjects
     events = engine.events(both=False)
-    bound, floor = candidate_bound(engine, np.arange(engine.n)), engine.floors(search.most)
-    shared = _Shared(_tasks(engine, work.pieces), events, bound, floor, [])
+    bound, known = candidate_bound(engine, np.arange(engine.n)), engine.known(search.most)
+    shared = _Shared(_tasks(engine, work.pieces), events, bound, known, [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
     for start, stop in pairwise(work.cuts):
         part = codes[start:stop]
@@ -145,7 +145,7 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     order = np.argsort(labels)
     queries, rows = labels[order], np.empty(len(codes), dtype=np.int64)
     rows[order] = np.arange(len(codes))
-    best = new_topk(k, shared.bound[queries], None if shared.floor is None else shared.floor[queries])
+    best = new_topk(k, shared.bound[queries], shared.known[queries])
 
     def make_state() -> Scratch:
         return shared.scratches.pop() if shared.scratches else engine.scratch()

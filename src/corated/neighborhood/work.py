@@ -39,7 +39,7 @@ _WRITTEN_PART = 96_000_000
 """The same where each part becomes a row group of a file."""
 _LEAST_PART = 200_000
 _CANDIDATE = 16
-_SUBJECT = 32
+_SUBJECT = 40
 """Bytes of a selection: of each place for a candidate, and of each row."""
 ROW_BYTES = 16
 """Bytes of a row of the result."""

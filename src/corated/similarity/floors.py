@@ -24,15 +24,14 @@ _SLACK = 1.0 - 1e-12
 
 @kernel
 def certain(profiles: Profiles, task: Task, integers: Ints, k: int, floor: Floats) -> None:
-    """Set ``floor`` to what k candidates of each subject reach at least; −∞ where that is not known.
+    """Set ``floor`` to what k candidates of each subject reach at least, where that is known.
 
     integers : int64, what each rating code stands for; not used for Tversky
-    floor : float64 (n,), by label; filled
+    floor : float64 (n,), by label, −∞; filled
 
     For tasks that screen by a product or by Tversky's ratio, take pairs with one object in common, and whose
     values nothing adjusts. O(ratings).
     """
-    floor[:] = -np.inf
     rater_ptr, indptr, objects, codes = profiles.rater_ptr, profiles.indptr, profiles.objects, profiles.codes
     bound, is_product = task.bound, task.screen == SCREEN_PRODUCT
     code_bits = (1 << profiles.shift) - 1

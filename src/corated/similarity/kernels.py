@@ -76,7 +76,7 @@ def select_block(
         met = accumulate(profiles, layout, task, u, scratch)
         screens = task.screen != SCREEN_NONE and layout.words == 1
         if screens:
-            met = screen(layout, task, u, scratch, best.floor, best.floor[row], met)
+            met = screen(layout, task, u, scratch, best.known, best.known[row], met)
         at = np.uint64(0)
         while at < met:
             if screens:

@@ -48,8 +48,12 @@ class TopK(NamedTuple):
     key : float64, tie : int64, row v from ``base[v]`` to ``base[v] + size[v]``
     base : int64 (n + 1,), where each row's room begins
     size : int64 (n,), how many there are
-    floor, floor_tie : float64, int64 (n,), what a newcomer must be better than; at first what
-        k candidates are known to reach, or −inf
+    floor, floor_tie : float64, int64 (n,), what a newcomer must be better than; −inf while there is room
+    known : float64 (n,), what k candidates of each are known to reach, here or elsewhere
+
+    Threads share ``known``, so that each profits from what the others found. Whoever reads it while another
+    writes gets the one bound or the other, and both hold: what is below cannot be among the best k, so the
+    result does not depend on it.
 
     While selecting, rows are unsorted; after `settle` they hold at most k, best first.
     """
@@ -60,6 +64,7 @@ class TopK(NamedTuple):
     size: Ints
     floor: Floats
     floor_tie: Ints
+    known: Floats
 
 
 def room_for(k: int, bound: Ints) -> Ints:
@@ -68,11 +73,11 @@ def room_for(k: int, bound: Ints) -> Ints:
     return room
 
 
-def new_topk(k: int, bound: Ints, floor: Floats | None = None) -> TopK:
+def new_topk(k: int, bound: Ints, known: Floats | None = None) -> TopK:
     """Return an empty selection.
 
     bound : int64 (n,), the largest number of offers each subject can get
-    floor : float64 (n,), what k candidates of each are known to reach; None where nothing is
+    known : float64 (n,), what k candidates of each are known to reach, to be kept up; None where nothing is
     """
     room = room_for(k, bound)
     base = np.zeros(len(bound) + 1, dtype=np.int64)
@@ -83,8 +88,9 @@ def new_topk(k: int, bound: Ints, floor: Floats | None = None) -> TopK:
         np.empty(base[-1], dtype=np.int64),
         base,
         np.zeros(n, dtype=np.int64),
-        np.full(n, -np.inf) if floor is None else floor.copy(),
-        np.full(n, -1, dtype=np.int64),  # below every tie: what is equal to the floor is taken
+        np.full(n, -np.inf),
+        np.zeros(n, dtype=np.int64),
+        np.full(n, -np.inf) if known is None else known,
     )
 
 
@@ -148,6 +154,7 @@ def _shrink(best: TopK, k: int, v: int) -> None:
         best.size[v] = k
         best.floor[v] = best.key[first + k - 1]
         best.floor_tie[v] = best.tie[first + k - 1]
+        best.known[v] = max(best.known[v], best.floor[v])
 
 
 @kernel
@@ -161,9 +168,9 @@ def offer_row(
     A call that passes arrays counts references, atomically; so the loop is in here, and calls nothing.
     """
     best_key, best_tie, base, size = best.key, best.tie, best.base, best.size
-    floor, floor_tie = best.floor[row], best.floor_tie[row]
+    floor, floor_tie, known = best.floor[row], best.floor_tie[row], best.known[row]
     for j in range(begin, end):
-        if key[j] >= floor:
+        if key[j] >= known:
             tie = tie_of(n[j], rank[who[j]])
             if (key[j] > floor or tie > floor_tie) and _append(
                 best_key, best_tie, base, size, row, key[j], tie
@@ -182,10 +189,10 @@ def offer_rows(
     Arguments and result as for `offer_row`.
     """
     best_key, best_tie, base, size = best.key, best.tie, best.base, best.size
-    floor, floor_tie = best.floor, best.floor_tie
+    floor, floor_tie, known = best.floor, best.floor_tie, best.known
     for j in range(begin, end):
         v = who[j]
-        if key[j] >= floor[v]:
+        if key[j] >= known[v]:
             tie = tie_of(n[j], rank_u)
             if (key[j] > floor[v] or tie > floor_tie[v]) and _append(
                 best_key, best_tie, base, size, v, key[j], tie

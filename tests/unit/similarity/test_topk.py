@@ -117,7 +117,7 @@ def cramped(rows, k, spare):
     """An empty selection that must shrink after each k + spare candidates."""
     base = np.arange(rows + 1, dtype=np.int64) * (k + spare)
     empty = (np.zeros(rows, np.int64), np.full(rows, -np.inf), np.zeros(rows, np.int64))
-    return TopK(np.empty(base[-1]), np.empty(base[-1], np.int64), base, *empty)
+    return TopK(np.empty(base[-1]), np.empty(base[-1], np.int64), base, *empty, np.full(rows, -np.inf))
 
 
 def columns(entries):
@@ -161,3 +161,27 @@ def test_many_rows_keep_the_best_of_what_they_are_offered(rows, k, spare):
     for v, row in enumerate(rows):
         offers = [(key, n, turn) for turn, (key, n, _) in enumerate(row) if not math.isnan(key)]
         assert contents(best, v) == ordered(offers, k)
+
+
+def test_what_is_known_elsewhere_keeps_out_what_is_below_it_only():
+    known = np.array([0.5])
+    best = new_topk(2, np.array([9]), known)
+    key, n, who = np.array([0.4, 0.5, 0.6, 0.7, 0.5]), np.full(5, 3), np.arange(5, dtype=np.uint32)
+    j = 0
+    while j < 5:
+        j = offer_row(best, 2, 0, key, n, who, np.arange(5), j, 5)
+    assert best.size[0] == 4  # 0.4 is below what is known
+    settle(best, 2, 0, 1)
+    assert best.key[:2].tolist() == [0.7, 0.6]
+
+
+def test_a_full_row_raises_what_is_known_for_everyone():
+    known = np.array([-np.inf])
+    one, other = (new_topk(1, np.array([50]), known) for _ in range(2))
+    many = len(one.key)
+    key, n, who = np.linspace(0, 1, many), np.full(many, 1), np.arange(many, dtype=np.uint32)
+    assert offer_row(one, 1, 0, key, n, who, np.arange(many), 0, many) == many
+    assert known[0] == 1.0
+    low = np.zeros(1)
+    assert offer_row(other, 1, 0, low, n, who, np.arange(many), 0, 1) == 1
+    assert other.size[0] == 0
