@@ -91,3 +91,45 @@ def test_lenskit_user_row_by_row(data):
     assert found.by_status["ok"] == 1756
     np.testing.assert_allclose(found.to_arrow()["value"].to_numpy(), published, rtol=0, atol=1e-13)
     assert model.predict([4], [1016]).to_pylist()[0]["value"] == pytest.approx(3.62221550680778, abs=1e-13)
+
+
+def one_positive_of_101(model, train, test):
+    """HR@5, NDCG@5, HR@10, NDCG@10 of the one item that was held out, among a hundred others."""
+    seen = {}
+    for user, item in train:
+        seen.setdefault(user, set()).add(item)
+    users, items, sizes = [], [], []
+    for user, (positive, others) in test.items():
+        candidates = [positive, *(item for item in others if item not in seen.get(user, ()))]
+        users += [user] * len(candidates)
+        items += candidates
+        sizes.append(len(candidates))
+    value = model.predict(users, items).to_arrow()["value"].fill_null(0.0).to_numpy()
+    rows = np.split(value, np.cumsum(sizes)[:-1])
+    # Ties are shared out: half of those who score the same are taken to stand before.
+    place = np.array([(row[1:] > row[0]).sum() + 0.5 * (row[1:] == row[0]).sum() for row in rows])
+    gain = 1.0 / np.log2(place + 2.0)
+    return [found for k in (5, 10) for found in ((place < k).mean(), np.where(place < k, gain, 0.0).mean())]
+
+
+@pytest.fixture(scope="module")
+def citeulike(data):
+    """The split of CMN: pairs to learn from; for each user one held out, and a hundred others."""
+    with np.load(data("citeulike-a") / "citeulike-a_CMN.npz", allow_pickle=True) as file:
+        train, test = file["train_data"], file["test_data"].item()
+    return train, {int(user): (int(one[0]), [int(item) for item in one[1]]) for user, one in test.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "published"),
+    [
+        (cr.preset("tois-itemknn"), [0.8247, 0.7045, 0.8923, 0.7267]),
+        (cr.preset("tois-userknn"), [0.8116, 0.6877, 0.8838, 0.7113]),
+        (cr.ItemKNN(measure="jaccard(adjust=shrink_add(3.000001))", k=480), [0.8072, 0.6796, 0.8865, 0.7055]),
+    ],
+    ids=["tois-itemknn", "tois-userknn", "item jaccard"],
+)
+def test_tois_on_citeulike(citeulike, model, published):
+    train, test = citeulike
+    ratings = cr.Ratings.from_arrays(train[:, 0], train[:, 1], np.ones(len(train)))
+    assert one_positive_of_101(model.fit(ratings), train, test) == pytest.approx(published, abs=0.0008)

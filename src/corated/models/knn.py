@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from corated.models.base import Answer, Fitted, Recommender, Run
 from corated.models.centering import Centered, Centering, Plain, get_centering
 from corated.models.kernels import Links, Work, new_work, pick_scored, walk_closest, walk_sum
 from corated.models.lists import make_seen, new_lists, over_users
-from corated.models.predict_kernels import Limits, Raters
+from corated.models.predict_kernels import Found, Limits, Raters
 from corated.models.prediction import (
     FALLBACK,
     OK,
@@ -23,9 +24,21 @@ from corated.models.prediction import (
     UNKNOWN_USER,
     Predicted,
     Sums,
+    graph_sums,
     neighbor_sums,
 )
-from corated.models.rules import RULES, Like, Rule, Scope, check_rule, check_scope, liked, weights
+from corated.models.rules import (
+    RULES,
+    Direction,
+    Like,
+    Rule,
+    Scope,
+    check_direction,
+    check_rule,
+    check_scope,
+    liked,
+    weights,
+)
 from corated.neighborhood.engine import Engine, Of, check_count
 from corated.neighborhood.graph import Neighbors, graph_of
 from corated.neighborhood.run import Flag
@@ -54,6 +67,7 @@ class _Settings:
     min_common: int
     rule: Rule
     scope: Scope
+    direction: Direction
     center: Centering
     like: Like
     min_support: int
@@ -107,6 +121,12 @@ class _FittedKNN:
     def predict(self, users: Int64s, items: Int64s, run: Run) -> Predicted:
         """Predict for pairs of codes; see `corated.models.prediction.Predictor`."""
         settings = self.settings
+        if settings.k is None:
+            raise ParameterError(
+                'With k="2n" the neighbors depend on how many recommendations are asked for.',
+                expected="a number of neighbors, for predictions",
+                hint="fit with a number for k",
+            )
         if settings.rule == "closest":
             raise ParameterError(
                 'Rule "closest" ranks items without a score, so it predicts no ratings.',
@@ -130,9 +150,26 @@ class _FittedKNN:
     def _sums(self, users: Int64s, items: Int64s, run: Run) -> Sums:
         settings = self.settings
         subjects, objects = (users, items) if settings.side == "users" else (items, users)
-        k = self.engine.n if settings.k is None else settings.k
-        limits = Limits(k, settings.scope == "all", settings.measure.sign, settings.min_similarity)
+        sign, least = settings.measure.sign, settings.min_similarity
+        if self.graph is not None:  # no more than k in a row, unless it is of those who have one as theirs
+            limits = Limits(self.engine.n, False, sign, least)
+            return graph_sums(self.found, subjects, objects, self.raters, limits, run)
+        assert settings.k is not None
+        limits = Limits(settings.k, False, sign, least)
         return neighbor_sums(self.engine, subjects, objects, self.raters, limits, run)
+
+    @cached_property
+    def found(self) -> Found:
+        """The neighbors of each subject, as they were found or the other way round."""
+        graph = self.graph
+        assert graph is not None
+        rows, who = np.repeat(graph.subjects, np.diff(graph.indptr)), graph.neighbor.astype(np.int64)
+        if self.settings.direction == "reverse":
+            rows, who = who, rows
+        order = np.argsort(rows, kind="stable")
+        starts = np.zeros(len(graph.ids) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=len(graph.ids)), out=starts[1:])
+        return Found(starts, who[order], graph.value[order], graph.n_common[order].astype(np.int64))
 
     def _values(self, users: Int64s, items: Int64s, sums: Sums) -> Floats:
         """Return what the neighbors say of each pair, NaN where they are too few."""
@@ -186,6 +223,7 @@ class _KNN(Recommender):
         like: Like = None,
         min_support: int = 1,
         scope: str = "all",
+        direction: str = "forward",
         center: str | Centering | None = None,
         min_similarity: float | None = None,
         clip: bool = False,
@@ -198,6 +236,7 @@ class _KNN(Recommender):
         self.like = like
         self.min_support = min_support
         self.scope = scope
+        self.direction = direction
         self.center = center
         self.min_similarity = min_similarity
         self.clip = clip
@@ -206,12 +245,19 @@ class _KNN(Recommender):
     def _settings(self) -> _Settings:
         """Check the parameters."""
         rule, scope, center = check_rule(self.rule), check_scope(self.scope), get_centering(self.center)
+        direction = check_direction(self.direction)
         k = None if isinstance(self.k, str) and self.k == "2n" else check_count("k", self.k)
         if rule != "mean" and not isinstance(center, Plain):
             raise ParameterError(
                 f"center={str(center)!r} has no meaning with rule={rule!r}.",
                 expected='rule="mean", which measures ratings from a center',
                 hint='set rule="mean", or leave center out',
+            )
+        if direction == "reverse" and (scope == "raters" or k is None or rule == "closest"):
+            raise ParameterError(
+                f'direction="reverse" cannot be used with scope={scope!r}, k={self.k!r} and rule={rule!r}.',
+                expected='scope="all", a number of neighbors, and a rule that adds up',
+                hint='set scope="all", a number for k, and another rule',
             )
         if scope == "raters" and (rule == "closest" or k is None):
             raise ParameterError(
@@ -226,6 +272,7 @@ class _KNN(Recommender):
             min_common=check_count("min_common", self.min_common),
             rule=rule,
             scope=scope,
+            direction=direction,
             center=center,
             like=self.like,
             min_support=check_count("min_support", self.min_support),
@@ -277,7 +324,12 @@ class UserKNN(_KNN):
     rule : see `corated.models.rules.RULES`
     like : the rating from which on a user likes an item; ``"mean"`` for each user's own mean; None for the
         top 30 % of the scale
-    min_support : neighbors who must like an item
+    min_support : neighbors who must like (or rate) an item
+    scope, direction : whom to take; see `corated.models.rules.SCOPES` and ``DIRECTIONS``
+    center : what ratings are measured from with rule ``mean``: None, ``"mean"``, ``"zscore"``,
+        ``"baseline"``, or a record of `corated.models.centering`
+    min_similarity : neighbors who are less similar are left out, 1/(1+d) for a distance d; None for nobody
+    clip : whether predicted ratings are cut to the scale;  fallback : whether there is always a prediction
 
     An item's score is Σ over the user's k neighbors who like it of 1 (``votes``) or of their similarity
     (``weighted_votes``), added up in ascending order of the neighbors' ids.
@@ -382,7 +434,8 @@ def _near_links(graph: Neighbors, settings: _Settings) -> Links:
     near = Links(indptr, graph.neighbor[similar], weight[similar])
     if settings.rule == "closest":
         return near
-    return _by_target(near) if settings.side == "users" else _reversed(near)
+    is_from_subject = (settings.side == "users") == (settings.direction == "forward")
+    return _by_target(near) if is_from_subject else _reversed(near)
 
 
 def _by_target(links: Links) -> Links:

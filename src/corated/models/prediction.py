@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = [
     "Predictor",
     "Sums",
     "asked_pairs",
+    "graph_sums",
     "neighbor_sums",
 ]
 
@@ -41,6 +43,7 @@ OK, FALLBACK, UNKNOWN_USER, UNKNOWN_ITEM, TOO_FEW = range(5)
 STATUSES = ("ok", "fallback", "unknown_user", "unknown_item", "too_few")
 _BLOCK_PAIRS = 1 << 19
 """Pairs of subjects that a thread holds at a time, one subject's at least."""
+_BLOCK_SUBJECTS = 256
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,7 @@ def neighbor_sums(
     Each subject is compared with everyone once, and its neighbors are forgotten again.
     """
     n = engine.n
-    sums = Sums(np.zeros(len(subjects)), np.zeros(len(subjects)), np.zeros(len(subjects), dtype=np.int64))
-    known = np.flatnonzero((subjects >= 0) & (objects >= 0))
-    labels = engine.profiles.label[subjects[known]]
-    order = known[np.argsort(labels, kind="stable")]
-    queries, counts = np.unique(labels, return_counts=True)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    sums, queries, starts, order = _arranged(engine.profiles.label, subjects, objects)
     task, events = engine.task(both=False, screen=False), engine.events(both=False)
     most = np.minimum(events // engine.min_common, n - 1)
     cost = np.maximum(most, events // 16)
@@ -174,6 +172,47 @@ def neighbor_sums(
     _compile(engine, raters, limits)
     run_blocks(blocks, make_state, work, threads=run.threads, progress=run.progress, cancel=run.cancel)
     return sums
+
+
+def graph_sums(
+    near: Found, subjects: Int64s, objects: Int64s, raters: Raters, limits: Limits, run: Run
+) -> Sums:
+    """Ask known neighbors, pair by pair; as `neighbor_sums`, with a row of ``near`` for each subject code."""
+    n = len(near.starts) - 1
+    sums, queries, starts, order = _arranged(np.arange(n), subjects, objects)
+    blocks = [
+        (int(starts[stop] - starts[first]), (first, stop))
+        for first, stop in pairwise([*range(0, len(queries), _BLOCK_SUBJECTS), len(queries)])
+    ]
+
+    def work(desk: Desk, block: tuple[int, int], flag: Flag) -> None:
+        first, stop = block
+        rows = queries[first:stop]
+        size = near.starts[rows + 1] - near.starts[rows]
+        cuts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        at = np.repeat(near.starts[rows] - cuts[:-1], size) + np.arange(cuts[-1])
+        found = Found(cuts, near.who[at], near.value[at], near.n[at])
+        here = starts[first : stop + 1]
+        places = order[here[0] : here[-1]]
+        asked = Asked(here - here[0], objects[places], places)
+        score_pairs(found, asked, raters, limits, desk, sums.total, sums.weight, sums.support, flag)
+
+    run_blocks(
+        blocks, lambda: _desk(n, n), work, threads=run.threads, progress=run.progress, cancel=run.cancel
+    )
+    return sums
+
+
+def _arranged(
+    label: Int64s, subjects: Int64s, objects: Int64s
+) -> tuple[Sums, Int64s, npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """Return empty sums, the labels asked about, where the pairs of each start, and the pairs in order."""
+    sums = Sums(np.zeros(len(subjects)), np.zeros(len(subjects)), np.zeros(len(subjects), dtype=np.int64))
+    known = np.flatnonzero((subjects >= 0) & (objects >= 0))
+    labels = label[subjects[known]]
+    order = known[np.argsort(labels, kind="stable")]
+    queries, counts = np.unique(labels, return_counts=True)
+    return sums, queries, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order
 
 
 def _desk(n: int, k: int) -> Desk:

@@ -32,6 +32,10 @@ _POSITIVE = 5e-324
 """The smallest number above 0: neighbors must be similar at all."""
 
 
+_TINY = 1e-6
+"""What that study adds to every denominator."""
+
+
 def _surprise(center: str | None) -> Recommender:
     return UserKNN(
         measure="msd",
@@ -99,6 +103,16 @@ def _mymedialite_item() -> Recommender:
     )
 
 
+def _tois_items() -> Recommender:
+    """ItemKNN of Ferrari Dacrema et al. (TOIS 2021), as tuned for citeulike-a: TF-IDF cosine, shrunk."""
+    return ItemKNN(measure=f"cosine(weight=tfidf, adjust=shrink_add({999 + _TINY}))", k=594)
+
+
+def _tois_users() -> Recommender:
+    """UserKNN of Ferrari Dacrema et al. (TOIS 2021), as tuned for citeulike-a: Jaccard, reverse neighbors."""
+    return UserKNN(measure=f"jaccard(adjust=shrink_add({_TINY}))", k=637, direction="reverse")
+
+
 PRESETS: dict[str, Callable[[], Recommender]] = {
     "best": _best,
     "notebook": _notebook,
@@ -108,6 +122,8 @@ PRESETS: dict[str, Callable[[], Recommender]] = {
     "lenskit-user": _lenskit_user,
     "lenskit-item": _lenskit_item,
     "mymedialite-item-pearson": _mymedialite_item,
+    "tois-itemknn": _tois_items,
+    "tois-userknn": _tois_users,
 }
 """What each name stands for."""
 

@@ -13,11 +13,14 @@ from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
 __all__ = [
+    "DIRECTIONS",
     "RULES",
     "SCOPES",
+    "Direction",
     "Like",
     "Rule",
     "Scope",
+    "check_direction",
     "check_like",
     "check_rule",
     "check_scope",
@@ -28,6 +31,7 @@ __all__ = [
 
 Rule = Literal["closest", "votes", "weighted_votes", "sum", "mean"]
 Scope = Literal["all", "raters"]
+Direction = Literal["forward", "reverse"]
 Like = float | Literal["mean"] | None
 
 RULES: tuple[Rule, ...] = ("closest", "votes", "weighted_votes", "sum", "mean")
@@ -42,6 +46,24 @@ SCOPES: tuple[Scope, ...] = ("all", "raters")
 """``all``: the k closest of all. ``raters``: the k closest of those who rated the item (for items: of what
 the user rated).
 """
+
+
+DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
+"""``forward``: u's neighbors are u's k closest. ``reverse``: those who have u among their k closest, however
+many they are.
+"""
+
+
+def check_direction(direction: str) -> Direction:
+    """Return the direction of a name; raises `ParameterError` naming the known ones."""
+    for known in DIRECTIONS:
+        if direction == known:
+            return known
+    raise ParameterError(
+        f"Unknown direction {direction!r}.",
+        expected=f"one of {', '.join(DIRECTIONS)}",
+        hint="choose one of these",
+    )
 
 
 def check_scope(scope: str) -> Scope:

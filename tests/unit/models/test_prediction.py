@@ -203,6 +203,7 @@ def test_every_option_changes_something():
     plain = values()
     others = [
         {"scope": "raters"},
+        {"direction": "reverse"},
         {"center": "mean"},
         {"center": "zscore"},
         {"center": "baseline"},
@@ -232,6 +233,8 @@ def test_what_cannot_be_asked():
         cr.Popularity().fit(ratings).predict([1], [1])
     with pytest.raises(ParameterError, match="without a score"):
         cr.UserKNN(rule="closest").fit(ratings).predict([1], [1])
+    with pytest.raises(ParameterError, match="depend on how many"):
+        cr.UserKNN(k="2n").fit(ratings).predict([1], [1])
     assert model.predict([], []).to_pylist() == []
 
 
@@ -244,6 +247,9 @@ def test_what_cannot_be_asked():
         ({"scope": "raters", "rule": "closest"}, 'scope="raters" cannot be used'),
         ({"scope": "raters", "k": "2n"}, 'scope="raters" cannot be used'),
         ({"min_similarity": "high"}, "min_similarity='high'"),
+        ({"direction": "back"}, "Unknown direction 'back'"),
+        ({"direction": "reverse", "scope": "raters"}, 'direction="reverse" cannot be used'),
+        ({"direction": "reverse", "rule": "closest"}, 'direction="reverse" cannot be used'),
         ({"clip": 1}, "clip=1 cannot be used"),
         ({"rule": "mean", "center": "baseline(epochs=0)"}, "epochs=0"),
     ],
@@ -251,3 +257,24 @@ def test_what_cannot_be_asked():
 def test_settings_that_cannot_be_used(options, message):
     with pytest.raises(ParameterError, match=message.replace("(", r"\(").replace(")", r"\)")):
         cr.UserKNN(**options).fit(made(1))
+
+
+@pytest.mark.parametrize("kind", [cr.UserKNN, cr.ItemKNN])
+def test_reverse_neighbors_are_those_who_have_one_among_theirs(kind):
+    ratings = made(10)
+    model = kind(measure="cosine", k=3, rule="weighted_votes", like=4, direction="reverse").fit(ratings)
+    side = "users" if kind is cr.UserKNN else "items"
+    given, theirs = profiles(ratings, side), {}
+    for row in model.graph.to_pylist():
+        theirs.setdefault(row["neighbor"], {})[row["id"]] = row["value"]
+    for user in range(1, 31):
+        for item in range(1, 21):
+            subject, thing = (user, item) if side == "users" else (item, user)
+            likes = [s for other, s in theirs.get(subject, {}).items() if given[other].get(thing, 0) >= 4]
+            (row,) = model.predict([user], [item]).to_pylist()
+            assert row["support"] == len(likes)
+            assert (row["value"] or 0.0) == pytest.approx(sum(likes), abs=1e-12)
+    assert max(len(found) for found in theirs.values()) > 3
+    listed = model.recommend(n=20).to_pylist()
+    found = model.predict([row["user_id"] for row in listed], [row["item_id"] for row in listed]).to_pylist()
+    np.testing.assert_allclose([row["value"] for row in found], [row["score"] for row in listed], rtol=1e-12)
