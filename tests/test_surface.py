@@ -6,7 +6,7 @@ import sys
 import corated as cr
 
 PUBLIC = {
-    "Catalog", "CoratedError", "CoratedNotice", "Fallback", "ItemKNN", "Neighbors", "Popularity",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "Fallback", "ItemKNN", "Neighbors", "Popularity",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
     "fetch", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings", "sample",
 }  # fmt: skip

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from corated import measures
     from corated.errors import CoratedError, CoratedNotice
     from corated.models.base import Recommendations, Recommender
+    from corated.models.bias import Bias
     from corated.models.fallback import Fallback
     from corated.models.knn import ItemKNN, UserKNN
     from corated.models.popularity import Popularity
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from corated.ratings.scale import Scale
 
 __all__ = [
+    "Bias",
     "Catalog",
     "CoratedError",
     "CoratedNotice",
@@ -71,6 +73,7 @@ _HOME = {
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
     "Neighbors": "corated.neighborhood.graph",
+    "Bias": "corated.models.bias",
     "Popularity": "corated.models.popularity",
     "Ratings": "corated.ratings.ratings",
     "Recommendations": "corated.models.base",

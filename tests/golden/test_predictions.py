@@ -65,6 +65,12 @@ def test_surprise_knnbasic_on_five_folds(folds):
     assert found[:, 0] == pytest.approx([0.9841, 0.9754, 0.9765, 0.9755, 0.9872], abs=0.0005)
 
 
+def test_surprise_baseline_only_on_five_folds(folds):
+    found = over(folds, lambda: cr.Bias(clip=True))
+    assert found.mean(axis=0) == pytest.approx([0.944, 0.748], abs=0.0005)
+    assert found[:, 0] == pytest.approx([0.9447, 0.9401, 0.9383, 0.9417, 0.9551], abs=0.0005)
+
+
 def test_mymedialite_item_pearson_on_five_folds(folds):
     found = over(folds, lambda: cr.preset("mymedialite-item-pearson"))
     assert found[:, 0].mean() == pytest.approx(0.915, abs=0.004)
