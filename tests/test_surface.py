@@ -6,7 +6,8 @@ import sys
 import corated as cr
 
 PUBLIC = {
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "Fallback", "ItemKNN", "Neighbors", "Popularity",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Fallback", "ItemKNN", "Neighbors",
+    "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
     "fetch", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings", "sample",
 }  # fmt: skip

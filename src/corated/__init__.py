@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from corated.errors import CoratedError, CoratedNotice
     from corated.models.base import Recommendations, Recommender
     from corated.models.bias import Bias
+    from corated.models.ease import EASE
     from corated.models.fallback import Fallback
+    from corated.models.graph_walk import P3Alpha, RP3Beta
     from corated.models.knn import ItemKNN, UserKNN
     from corated.models.popularity import Popularity
     from corated.models.presets import preset
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from corated.ratings.scale import Scale
 
 __all__ = [
+    "EASE",
     "Bias",
     "Catalog",
     "CoratedError",
@@ -46,7 +49,9 @@ __all__ = [
     "Fallback",
     "ItemKNN",
     "Neighbors",
+    "P3Alpha",
     "Popularity",
+    "RP3Beta",
     "Ratings",
     "Recommendations",
     "Recommender",
@@ -73,6 +78,9 @@ _HOME = {
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
     "Neighbors": "corated.neighborhood.graph",
+    "EASE": "corated.models.ease",
+    "P3Alpha": "corated.models.graph_walk",
+    "RP3Beta": "corated.models.graph_walk",
     "Bias": "corated.models.bias",
     "Popularity": "corated.models.popularity",
     "Ratings": "corated.ratings.ratings",

@@ -13,8 +13,8 @@ import scipy.sparse
 from corated.errors import NotFittedError, ParameterError
 from corated.models.base import Answer, Fitted, Recommender, Run
 from corated.models.centering import Centered, Centering, Plain, get_centering
-from corated.models.kernels import Links, Work, new_work, pick_scored, walk_closest, walk_sum
-from corated.models.lists import make_seen, new_lists, over_users
+from corated.models.kernels import Links, Work, pick_scored, walk_closest, walk_sum
+from corated.models.lists import make_seen, new_lists, new_scored, over_users
 from corated.models.predict_kernels import Found, Limits, Raters
 from corated.models.prediction import (
     FALLBACK,
@@ -45,10 +45,9 @@ from corated.neighborhood.run import Flag
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure, get_measure
-from corated.similarity.topk import new_topk
 from corated.tables import Table
 
-__all__ = ["ItemKNN", "UserKNN"]
+__all__ = ["FittedKNN", "ItemKNN", "UserKNN"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -77,7 +76,7 @@ class _Settings:
 
 
 @dataclass(frozen=True)
-class _FittedKNN:
+class FittedKNN:
     """Neighbors and likes, arranged for the walk; neighbors are None where they depend on n (``k="2n"``).
 
     engine : compares subjects when a prediction is asked for
@@ -91,6 +90,7 @@ class _FittedKNN:
     likes: Links
     graph: Neighbors | None
     near: Links | None
+    source: str = "neighbors"
 
     def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
         """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
@@ -104,13 +104,13 @@ class _FittedKNN:
         walk, least = walk_closest if closest else walk_sum, self.settings.min_support
 
         def make_state() -> Work:
-            return new_work(ratings.n_items, new_topk(n, np.array([ratings.n_items])))
+            return new_scored(n, ratings.n_items)
 
         def work(state: Work, users: Int64s, first: int, flag: Flag) -> None:
             walk(users, first, sources, links, seen, n, least, state, lists, flag)
 
         over_users(codes, make_state, work, run)
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("neighbors",), (not closest,))
+        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), (self.source,), (not closest,))
 
     def _near_for(self, n: int, codes: Int64s, run: Run) -> Links:
         """Find the 2n neighbors of those asked for (of every item, on the side of items)."""
@@ -196,7 +196,7 @@ class _FittedKNN:
         seen = make_seen(ratings, len(codes), taken)
         every = np.arange(ratings.n_items)
         size = max(1, _PREDICTED // max(ratings.n_items, 1))
-        work = new_work(ratings.n_items, new_topk(n, np.array([ratings.n_items])))
+        work = new_scored(n, ratings.n_items)
         flag = np.zeros(1, dtype=np.uint8)
         for first in range(0, len(codes), size):
             part = codes[first : first + size]
@@ -205,7 +205,7 @@ class _FittedKNN:
             value = self._values(users, items, sums)
             pick_scored(part, first, value, sums.support, seen, n, work, lists, flag)
             run.progress(first + len(part), len(codes))
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("neighbors",), (True,))
+        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), (self.source,), (True,))
 
 
 class _KNN(Recommender):
@@ -295,7 +295,7 @@ class _KNN(Recommender):
             graph = graph_of(engine, settings.side, settings.k, None, run)
             near = _near_links(graph, settings)
         raters = _raters(ratings, kept, _worth(settings, centered), settings.side)
-        return _FittedKNN(ratings, settings, engine, centered, raters, likes, graph, near)
+        return FittedKNN(ratings, settings, engine, centered, raters, likes, graph, near)
 
     @property
     def graph(self) -> Neighbors:

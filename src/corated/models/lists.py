@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.models.base import Answer, Run
-from corated.models.kernels import Lists, Seen
+from corated.models.kernels import Lists, Seen, Work, new_work
 from corated.neighborhood.run import Flag, run_blocks
 from corated.ratings.ratings import Ratings
+from corated.similarity.topk import new_topk
 
-__all__ = ["make_seen", "new_lists", "over_users"]
+__all__ = ["make_seen", "new_lists", "new_scored", "over_users"]
 
 Int64s = npt.NDArray[np.int64]
 State = TypeVar("State")
@@ -28,6 +29,11 @@ def new_lists(rows: int, n: int) -> Lists:
         np.zeros(rows * n, dtype=np.int64),
         np.zeros(rows, dtype=np.int64),
     )
+
+
+def new_scored(n: int, n_items: int) -> Work:
+    """Return working memory for one thread that ranks up to n of all items."""
+    return new_work(n_items, new_topk(n, np.array([n_items])))
 
 
 def make_seen(ratings: Ratings, rows: int, taken: Answer | None) -> Seen:

@@ -1,0 +1,71 @@
+"""Random walks on the graph of users and items: P³α and RP³β."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from corated.models.base import Fitted, Recommender, Run
+from corated.models.knn import FittedKNN, ItemKNN
+from corated.models.rules import Like
+from corated.ratings.ratings import Ratings
+from corated.similarity import measures
+
+__all__ = ["P3Alpha", "RP3Beta"]
+
+
+class _Walk(Recommender):
+    """A walk of three steps: to an item of the user's, to one who rated it, to another item of theirs."""
+
+    k: int
+    like: Like
+
+    def _measure(self) -> measures.Measure:
+        raise NotImplementedError
+
+    def learn(self, ratings: Ratings, run: Run) -> Fitted:
+        """See `Recommender.learn`."""
+        # Each item leads on to its own k: an item counts for those who have it among theirs.
+        model = ItemKNN(
+            measure=self._measure(), k=self.k, rule="weighted_votes", like=self.like, direction="reverse"
+        )
+        part = model.learn(ratings, run)
+        assert isinstance(part, FittedKNN)
+        return replace(part, source=type(self).__name__.lower())
+
+
+class P3Alpha(_Walk):
+    """Recommend where a walk of three steps ends up, from the items that the user likes.
+
+    alpha : the power of each step's probability
+    k : items that each item leads on to
+    like : the ratings that the walk starts from; see `corated.models.knn.UserKNN`
+
+    Cooper et al., "Random walks in recommender systems", WWW 2014.
+    """
+
+    def __init__(self, *, alpha: float = 1.0, k: int = 100, like: Like = None) -> None:
+        self.alpha = alpha
+        self.k = k
+        self.like = like
+
+    def _measure(self) -> measures.Measure:
+        return measures.P3Alpha(alpha=self.alpha)
+
+
+class RP3Beta(_Walk):
+    """As `P3Alpha`, with items divided by their popularity to a power.
+
+    alpha, k, like : see `P3Alpha`
+    beta : the power of the number of an item's raters that its score is divided by
+
+    Paudel et al., "Updatable, accurate, diverse, and scalable recommendations", TiiS 2017.
+    """
+
+    def __init__(self, *, alpha: float = 1.0, beta: float = 0.5, k: int = 100, like: Like = None) -> None:
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+        self.like = like
+
+    def _measure(self) -> measures.Measure:
+        return measures.RP3Beta(alpha=self.alpha, beta=self.beta)
