@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 __all__ = ["Counts", "block_target", "most_blocks", "pieces_of_candidates", "seconds_of", "slowness"]
 
-_NS_EVENT = 0.65
+_NS_EVENT = 1.1
 """One co-rated rating of one pair added up."""
-_NS_MET = 0.3
+_NS_MET = 0.7
 """One pair with something in common looked at and cleared."""
-_NS_PAIR = 6.2
+_NS_PAIR = 4.9
 """One pair with enough in common evaluated and offered to both sides."""
-_NS_ROW = 130.0
+_NS_ROW = 160.0
 """One row of the result sorted, merged and copied out."""
-_NS_SUBJECT = 125.0
-_NS_RATING = 40.0
-_SECONDS_AT_LEAST = 0.001
+_NS_SUBJECT = 100.0
+_NS_RATING = 60.0
+_SECONDS_AT_LEAST = 0.008
 
 _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
