@@ -67,7 +67,11 @@ def commit() -> str:
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE
         )
         dirty = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, check=True, cwd=HERE
+            ["git", "status", "--porcelain", "--", ".", ":!results"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=HERE,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
