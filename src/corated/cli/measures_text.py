@@ -76,7 +76,7 @@ correlation whose variances lose digits is computed anew from the deviations on 
 | ratings and measure | promise |
 |---|---|
 | on a scale: `pearson`, `euclidean`, `msd`, `manhattan`, `cosine`, `cosine_common`, `constrained_pearson`, `spearman`; on any ratings: `jaccard`, `dice`, `overlap`, `tversky`, `conditional`; these with `weight="binary"`, `shrink`, or any adjustment but `lower_bound` | the same bits everywhere: threads, blocks, row order, machines |
-| any other: on no scale, weighted, of whole profiles | the same bits on one machine; 1e-12 between machines and from the definition |
+| any other: on no scale, weighted, of whole profiles | the same bits on one machine; 1e-12 between machines and from the definition, for ratings whose differences are not tiny beside them: of means of other profiles (`adjusted_cosine`), as many digits are lost as the ratings have in common |
 | `log_likelihood`, `asymmetric_cosine`, the walks, `lower_bound`, which take logarithms and powers | the same |
 | `Custom` | sums as above, then whatever your function does |
 
@@ -163,7 +163,7 @@ A function of the statistics of two profiles is a measure. Its parameters' names
 | parameter | what it is |
 |---|---|
 | `n` | how many both rated |
-| `sx`, `sy`, `sxx`, `syy`, `sxy` | Σx, Σy, Σx², Σy², Σxy over what both rated, x of who asks |
+| `sx`, `sy`, `sxx`, `syy`, `sxy` | Σx, Σy, Σx², Σy², Σxy over what both rated, x of who asks, or of either where the measure is symmetric |
 | `sdd`, `sad` | Σ(x−y)², Σ\\|x−y\\| |
 | `count_x`, `count_y` | a and b, the numbers of ratings of the whole profiles |
 | `sum_x`, `sum_y`, `norm_x`, `norm_y` | sums of the whole profiles and of their squares |

@@ -54,8 +54,11 @@ DUPLICATES: Final = ("refuse", "last", "first", "max", "min", "mean", "sum", "co
 READ_FORMATS: Final = ("dat", "csv", "tsv", "parquet", "arrow")
 TIME_UNITS: Final = ("s", "ms", "us", "ns")
 ON_BAD: Final = ("refuse", "drop")
-RULES: Final = ("closest", "votes", "weighted_votes")
-PRESETS: Final = ("best", "notebook")
+RULES: Final = ("closest", "votes", "weighted_votes", "sum", "mean")
+PRESETS: Final = (
+    *("best", "notebook", "surprise-knnbasic", "surprise-knnwithmeans", "surprise-knnbaseline"),
+    *("lenskit-user", "lenskit-item", "mymedialite-item-pearson", "tois-itemknn", "tois-userknn"),
+)
 MEASURES: Final = (
     *("pearson", "euclidean", "msd", "manhattan", "cosine", "cosine_common", "constrained_pearson"),
     *("centered_cosine", "adjusted_cosine", "pearson_baseline", "spearman", "jaccard", "dice", "overlap"),

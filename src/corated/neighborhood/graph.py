@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from corated.errors import ParameterError
 from corated.neighborhood.engine import Engine, Of, check_count, check_of, check_ratings, codes_of
 from corated.neighborhood.find import find, together
 from corated.neighborhood.memory import bytes_of
@@ -151,9 +152,18 @@ def search_of(ratings: Ratings, wanted: Wanted, memory_limit: int | None, *, in_
     """Check what is wanted and rearrange the ratings for it; errors as for `neighbors`."""
     side, k, ratings = check_of(wanted.of), check_count("k", wanted.k), check_ratings(ratings)
     if wanted.max_raters is not None:
-        most, seed = check_count("max_raters", wanted.max_raters), check_count("seed", wanted.seed, 0)
+        most, seed = check_count("max_raters", wanted.max_raters), _check_seed(wanted.seed)
         ratings = thinned(ratings, side, most, seed)
     check_preparation(ratings, side, memory_limit)
     engine = Engine.build(ratings, of=side, measure=wanted.measure, min_common=wanted.min_common)
     codes = None if wanted.subjects is None else np.unique(codes_of(engine.ids, wanted.subjects))
     return Search(engine, side, k, codes, in_parts)
+
+
+def _check_seed(seed: object) -> int:
+    """Return a seed; raises `ParameterError` for anything but a whole number from 0 up."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ParameterError(
+            f"seed={seed!r} cannot be used.", expected="a whole number from 0 up", hint="try seed=0"
+        )
+    return int(seed)

@@ -124,11 +124,37 @@ def read_record(given: object, kinds: Mapping[str, type[R]], base: type[R], what
         if name in kinds:
             return _make(kinds[name], positional, named, given)
         given = name
-    close = difflib.get_close_matches(str(given), kinds, n=1)
+    if not isinstance(given, str):
+        raise _no_record(given, kinds, base, what)
+    close = difflib.get_close_matches(given, kinds, n=1)
     raise ParameterError(
-        f"Unknown {what} {getattr(given, 'name', given)!r}.",
+        f"Unknown {what} {given!r}.",
         expected=f"one of {', '.join(kinds)}",
         hint=f"did you mean {close[0]}?" if close else "choose one of these",
+    )
+
+
+def _no_record(
+    given: object, kinds: Mapping[str, type[Record]], base: type[Record], what: str
+) -> ParameterError:
+    """Return the error for what is neither a record nor a text."""
+    expected = f"a {what}, or its shorthand as text"
+    if isinstance(given, type) and issubclass(given, base):
+        return ParameterError(
+            f"The class {given.__name__} was given as the {what}.",
+            expected=expected,
+            hint=f"make one: {given.__name__}()",
+        )
+    if isinstance(given, Record):
+        return ParameterError(
+            f"{given} is no {what}.",
+            expected=expected,
+            hint="weights and adjustments are parameters of a measure",
+        )
+    is_function = callable(given) and what == "measure"
+    hint = "wrap the function in corated.measures.Custom(…)" if is_function else f"try {next(iter(kinds))!r}"
+    return ParameterError(
+        f"{given!r} was given as the {what}: {type(given).__name__}.", expected=expected, hint=hint
     )
 
 
@@ -137,7 +163,8 @@ def _make(kind: type[R], positional: list[Any], named: dict[str, Any], given: st
     ordered = [field.name for field in dataclasses.fields(kind) if field.init and not field.kw_only]
     twice = [name for name in ordered[: len(positional)] if name in named]
     if twice or len(positional) > len(ordered):
-        wrong = f"{twice[0]!r} once" if twice else "fewer parameters without names"
+        most = f"at most {len(ordered)} parameters" if ordered else "no parameters"
+        wrong = f"{twice[0]!r} once" if twice else f"{most} without their names"
         raise ParameterError(f"{given!r} cannot be read: {kind.name} takes {wrong}.", expected=_form(kind))
     return kind(**dict(zip(ordered, positional, strict=False)), **named)
 

@@ -136,11 +136,12 @@ def test_parameters_out_of_bounds_are_refused(make, told, expected):
         ("bm25", "Unknown measure 'bm25'", "choose one of these"),
         ("cosine(weight=bm26)", "Unknown weight 'bm26'", "did you mean bm25?"),
         ("cosine(weight=pearson)", "Unknown weight 'pearson'", "choose one of these"),
-        ("cosine(weight=3)", "Unknown weight 3", "choose one of these"),
+        ("cosine(weight=3)", "3 was given as the weight: int.", "try 'binary'"),
         ("cosine(adjust=shrink_mull(3))", "Unknown adjustment 'shrink_mull'", "did you mean shrink_mul?"),
         ("pearson(shrnk=1)", "pearson takes no parameter 'shrnk'", "did you mean shrink?"),
         ("pearson(adjust=shrink_mul(t=1))", "shrink_mul takes no parameter 't'", ""),
-        ("pearson(100)", "pearson takes fewer parameters without names", ""),
+        ("pearson(100)", "pearson takes no parameters without their names", ""),
+        ("cosine(weight=bm25(tois, 1, 2, 3))", "bm25 takes at most 3 parameters without their names", ""),
         ("cosine(weight=bm25(tois, variant=tois))", "bm25 takes 'variant' once", ""),
     ],
 )
@@ -166,10 +167,23 @@ def test_what_is_no_shorthand_is_refused_and_never_run(text):
         get_measure(text)
 
 
-@pytest.mark.parametrize("given_", [None, 3, ["pearson"], b"pearson", BM25(), Pearson])
-def test_what_is_no_measure_is_refused(given_):
-    with pytest.raises(ParameterError, match="Unknown measure"):
+@pytest.mark.parametrize(
+    ("given_", "told", "hint"),
+    [
+        (None, "None was given as the measure: NoneType.", "try 'pearson'"),
+        (3, "3 was given as the measure: int.", "try 'pearson'"),
+        (["pearson"], "['pearson'] was given as the measure: list.", "try 'pearson'"),
+        (b"pearson", "b'pearson' was given as the measure: bytes.", "try 'pearson'"),
+        (BM25(), "bm25 is no measure.", "weights and adjustments are parameters of a measure"),
+        (Pearson, "The class Pearson was given as the measure.", "make one: Pearson()"),
+        (len, "<built-in function len> was given as the measure", "wrap the function in"),
+    ],
+)
+def test_what_is_no_measure_is_refused(given_, told, hint):
+    with pytest.raises(ParameterError) as refused:
         get_measure(given_)
+    assert told in refused.value.what and hint in refused.value.hint
+    assert refused.value.expected == "a measure, or its shorthand as text"
 
 
 def test_parameters_that_a_measure_cannot_have_are_refused_with_the_reason():
