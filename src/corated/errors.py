@@ -7,6 +7,7 @@
     ├── UnknownIdError (LookupError)    2  an id that is not in the data
     │   └── IdTypeError (TypeError)     2  an id of another type than the data's ids
     ├── DataError (ValueError)          3  ratings or a catalog that cannot be read as they are
+    ├── ModelFileError (ValueError)     4  a model file that cannot be used
     ├── OutputError (OSError)           1  a result that could not be written
     ├── DownloadError (OSError)         1  a data set that could not be fetched
     ├── MemoryLimitError (MemoryError)  1  work that would not fit, refused beforehand
@@ -33,6 +34,7 @@ __all__ = [
     "IdTypeError",
     "MemoryLimitError",
     "MissingExtraError",
+    "ModelFileError",
     "NotFittedError",
     "OutputError",
     "ParameterError",
@@ -90,6 +92,15 @@ class DataError(CoratedError, ValueError):
     """Ratings or a catalog that cannot be used as they are."""
 
     exit_code = 3
+
+
+class ModelFileError(CoratedError, ValueError):
+    """A model file that cannot be used: absent, damaged, of another format, or of a newer one.
+
+    Nothing in it was run, and nothing was made of it.
+    """
+
+    exit_code = 4
 
 
 class OutputError(CoratedError, OSError):

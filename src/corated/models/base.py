@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corated.errors import Cancelled, IdTypeError, MemoryLimitError, NotFittedError, ParameterError
-from corated.models.kernels import Lists
+from corated.errors import Cancelled, MemoryLimitError, NotFittedError, ParameterError
+from corated.models.account import Account
+from corated.models.answers import Answer
+from corated.models.filters import Filters, check_catalog, check_filters, genre_bits, request_of
+from corated.models.history import History, Profile, read_profile
+from corated.models.packed import Packed
 from corated.models.prediction import Predictions, asked_pairs
+from corated.models.request import Request
+from corated.models.rerank import POOL, diversified
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
 from corated.neighborhood.run import Run, resolve_threads
 from corated.progress import Cancel, ProgressOption, check_cancel, reporting
 from corated.ratings.catalog import Catalog
-from corated.ratings.ids import Id
+from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings
 from corated.tables import Table
 
-__all__ = ["Answer", "Fitted", "Recommendations", "Recommender", "Run"]
+__all__ = ["Answer", "Fitted", "Folded", "Recommendations", "Recommender", "Run"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -37,37 +43,57 @@ _BYTES_PER_PLACE = 25
 
 
 class Fitted(Protocol):
-    """What ``fit`` makes: all that answering needs, with the parameters as they were; never changed."""
+    """What ``fit`` makes: all that answering needs, with the parameters as they were; never changed.
 
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes, less what they rated and what ``taken`` lists for them.
+    A part that predicts ratings has ``predict`` too: see `corated.models.prediction.Predictor`.
+    """
 
-        The answer has n places a user, or as many as there are items, if that is less.
+    def answer(self, request: Request, run: Run) -> Answer:
+        """Rank up to n items for each user asked for.
+
+        The answer has n places a row, or as many as there are items, if that is less.
         """
+        ...
+
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:
+        """Tell what the score of a pair of codes is made of, seen or not.
+
+        n : how many recommendations it would be one of, where that matters
+        """
+        ...
+
+    def fold_in(self, profile: Profile, run: Run) -> Folded:
+        """Return what answers for a user with these ratings, exactly as defined for the kind of model.
+
+        Raises `ParameterError` for a model that cannot.
+        """
+        ...
+
+    def pack(self) -> Packed:
+        """Return what took long to find, from which `Recommender.unpack` makes the same again."""
         ...
 
 
 @dataclass(frozen=True)
-class _Fit:
-    ratings: Ratings
-    titles: pa.Array | None
+class Folded:
+    """What answers for somebody who is not in the data, and the code that they have there."""
+
     part: Fitted
+    code: int
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Ranked lists of items for some users.
+class Fit:
+    """A fitted model: ratings, catalog, and what answers."""
 
-    lists : n places a row
-    source : uint8 (rows * n,), index into ``sources``
-    scored : whether scores mean something, by source
-    """
+    ratings: Ratings
+    catalog: Catalog | None
+    part: Fitted
 
-    lists: Lists
-    n: int
-    source: npt.NDArray[np.uint8]
-    sources: tuple[str, ...]
-    scored: tuple[bool, ...]
+    @cached_property
+    def titles(self) -> pa.Array | None:
+        """The title of each item code, null where the catalog has none; None without a catalog."""
+        return None if self.catalog is None else self.catalog.aligned(self.ratings.items)
 
 
 class Recommendations(Table):
@@ -75,14 +101,16 @@ class Recommendations(Table):
 
     Rows by user, then rank from 1: larger score first, then more support, then the smaller item id.
     ``score`` is null where the source ranks without one (rule ``closest``); ``support`` counts the neighbors
-    (or the user's own items) behind an item; ``source`` names the model that gave the row.
+    (or the user's own items) behind an item; ``source`` names what gave the row; ``user_id`` is null for
+    somebody without an id.
 
     n : how many were asked for each user
     users : how many users were asked for; short : how many of them got fewer than n
     """
 
-    def __init__(self, fit: _Fit, users: Int64s, n: int, answer: Answer) -> None:
-        self._fit, self._users, self.n, self._answer = fit, users, n, answer
+    def __init__(self, fit: Fit, users: pa.Array, n: int, answer: Answer) -> None:
+        self._items: IdMap = fit.ratings.items
+        self._titles, self._users, self.n, self._answer = fit.titles, users, n, answer
 
     @property
     def users(self) -> int:
@@ -96,7 +124,7 @@ class Recommendations(Table):
 
     @property
     def by_source(self) -> dict[str, int]:
-        """How many rows each model gave."""
+        """How many rows each source gave."""
         places = self._places
         counts = np.bincount(self._answer.source[places], minlength=len(self._answer.sources))
         return dict(zip(self._answer.sources, counts.tolist(), strict=True))
@@ -109,19 +137,19 @@ class Recommendations(Table):
 
     @cached_property
     def _table(self) -> pa.Table:
-        answer, places, ratings = self._answer, self._places, self._fit.ratings
+        answer, places, n = self._answer, self._places, max(self._answer.n, 1)
         items, source = answer.lists.item[places], answer.source[places]
         scores = pa.array(answer.lists.score[places], mask=~np.array(answer.scored)[source])
         columns = {
-            "user_id": ratings.users.take(self._users[places // answer.n]),
-            "item_id": ratings.items.take(items),
-            "rank": pa.array((places % answer.n + 1).astype(np.int32)),
+            "user_id": self._users.take(pa.array(places // n)),
+            "item_id": self._items.take(items),
+            "rank": pa.array((places % n + 1).astype(np.int32)),
             "score": scores,
             "support": pa.array(answer.lists.support[places]),
             "source": pa.DictionaryArray.from_arrays(pa.array(source.astype(np.int8)), list(answer.sources)),
         }
-        if self._fit.titles is not None:
-            columns["title"] = pc.take(self._fit.titles, pa.array(items))
+        if self._titles is not None:
+            columns["title"] = pc.take(self._titles, pa.array(items))
         return pa.table(columns)
 
 
@@ -132,7 +160,7 @@ class Recommender(ABC):
     ``fit`` returns self; a fitted model is safe to use from any number of threads.
     """
 
-    _fit: _Fit | None = None
+    _fit: Fit | None = None
 
     @classmethod
     def _parameters(cls) -> list[str]:
@@ -178,24 +206,28 @@ class Recommender(ABC):
         cannot work on, `IdTypeError` for a catalog with ids of another type, and `Cancelled`; then a model
         that was fitted before is as it was.
         """
-        titles = _titles(check_ratings(ratings), catalog)
+        catalog = check_catalog(check_ratings(ratings), catalog)
         with reporting(progress, f"fit {type(self).__name__}") as report:
             part = self.learn(ratings, Run(resolve_threads(threads), report, check_cancel(cancel)))
         if cancel is not None and cancel.is_set():  # some models have nothing that takes long
             raise Cancelled("The fit was cancelled.")
-        self._fit = _Fit(ratings, titles, part)
+        self._fit = Fit(ratings, catalog, part)
         return self
 
     @abstractmethod
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
         """Check the parameters, learn from ratings, and return what answers; changes nothing."""
 
+    @abstractmethod
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
+        """Make again what answers, of what `Fitted.pack` returned, with these parameters on these ratings."""
+
     @property
     def ratings(self) -> Ratings:
         """The ratings the model was fitted to; raises `NotFittedError` before ``fit``."""
         return self._fitted().ratings
 
-    def _fitted(self) -> _Fit:
+    def _fitted(self) -> Fit:
         if self._fit is None:
             raise NotFittedError(
                 f"This {type(self).__name__} has not been fitted.", hint="call fit(ratings) first"
@@ -207,30 +239,100 @@ class Recommender(ABC):
         users: Iterable[Id] | None = None,
         *,
         n: int = 10,
+        history: History | None = None,
+        user_id: Id | None = None,
+        on_unknown: str = "raise",
         threads: int | None = None,
         progress: ProgressOption = None,
         cancel: Cancel = None,
+        **filters: Unpack[Filters],
     ) -> Recommendations:
-        """Recommend up to n items that each user has not rated.
+        """Recommend up to n items to each user.
 
         users : ids, answered in this order, or one id; None for everyone, in id order
         n : items each; fewer where there are fewer candidates, never padding
+        history : in place of users, the ratings of somebody who is not in the data, by item id; item ids
+            alone where ratings are all alike. Neighbors of users are those that a fit with this user among
+            the others would find; models of items answer as for a user of the data with these ratings.
+        user_id : whose history it is; a user of this id who is in the data is left out of the neighbors
+        on_unknown : "raise", or "fallback": users who are not in the data get what is popular, which
+            ``source`` tells
+        filters : what is left out before anything is ranked; see `corated.models.filters.Filters`
 
-        Raises `UnknownIdError` for a user that is not in the data, `ParameterError`, `MemoryLimitError` where
-        the lists would not fit, or `Cancelled`.
+        Raises `UnknownIdError` for a user or item that is not in the data, `ParameterError`,
+        `MemoryLimitError` where the lists would not fit, or `Cancelled`.
         """
         fit, n = self._fitted(), check_count("n", n)
-        codes = codes_of(fit.ratings.users, users)
-        _check_memory(len(codes), min(n, fit.ratings.n_items))
         with reporting(progress, "recommend") as report:
             run = Run(resolve_threads(threads), report, check_cancel(cancel))
-            return Recommendations(fit, codes, n, fit.part.answer(codes, n, None, run))
+            if history is not None:
+                if users is not None:
+                    raise ParameterError(
+                        "users and history were both given.",
+                        expected="users of the data, or the history of somebody who is not",
+                        hint="say whose history it is with user_id=",
+                    )
+                if isinstance(filters.get("exclude"), Mapping):
+                    raise ParameterError(
+                        "exclude names users, and a history is one user's.", hint="give item ids alone"
+                    )
+                profile = read_profile(fit.ratings, history, user_id)
+                folded = fit.part.fold_in(profile, run.quietly())
+                answer = _answer(fit, folded.part, np.array([folded.code]), n, filters, run)
+                return Recommendations(fit, pa.array([user_id], fit.ratings.users.ids.type), n, answer)
+            if user_id is not None:
+                raise ParameterError("user_id says whose history it is.", hint="give history= too")
+            if _check_on_unknown(on_unknown) == "fallback" and users is not None:
+                return _with_unknown(fit, users, n, filters, run)
+            codes = codes_of(fit.ratings.users, users)
+            _check_memory(len(codes), min(n, fit.ratings.n_items))
+            answer = _answer(fit, fit.part, codes, n, filters, run)
+            return Recommendations(fit, fit.ratings.users.take(codes), n, answer)
+
+    def recommend_blocks(
+        self,
+        users: Iterable[Id] | None = None,
+        *,
+        n: int = 10,
+        threads: int | None = None,
+        progress: ProgressOption = None,
+        cancel: Cancel = None,
+        block: int | None = None,
+        **filters: Unpack[Filters],
+    ) -> Iterator[Recommendations]:
+        """Recommend as `recommend` does, ``block`` users at a time, so that memory stays bounded.
+
+        block : users at a time; None for as many as make about two million rows
+        """
+        fit, n = self._fitted(), check_count("n", n)
+        places = max(min(n, fit.ratings.n_items), 1)
+        block = (
+            max(1, min(_BLOCK_USERS, _BLOCK_PLACES // places))
+            if block is None
+            else check_count("block", block)
+        )
+        codes, workers = codes_of(fit.ratings.users, users), resolve_threads(threads)
+        check_cancel(cancel)
+        request_of(fit.ratings, fit.catalog, codes[:0], n, check_filters(filters))
+
+        def blocks() -> Iterator[Recommendations]:
+            with reporting(progress, "recommend") as report:
+                for start in range(0, len(codes), block):
+                    part = codes[start : start + block]
+                    # The rows of a block are known when it ends, so progress counts users.
+                    run = Run(workers, report, cancel).within_users(start, len(part), len(codes))
+                    answer = _answer(fit, fit.part, part, n, filters, run)
+                    yield Recommendations(fit, fit.ratings.users.take(part), n, answer)
+
+        return blocks()
 
     def predict(
         self,
-        users: Iterable[Id],
+        users: Iterable[Id] | None,
         items: Iterable[Id],
         *,
+        history: History | None = None,
+        user_id: Id | None = None,
         threads: int | None = None,
         progress: ProgressOption = None,
         cancel: Cancel = None,
@@ -238,6 +340,7 @@ class Recommender(ABC):
         """Predict what users would rate items, pair by pair, in the order given.
 
         users, items : ids, equally many; one that is not in the data is answered, not refused
+        history, user_id : in place of users (None), whose ratings to go by; see `recommend`
 
         See `corated.models.prediction.Predictions` for the columns. Nobody is their own neighbor, so the
         rating of a pair that is in the data is not among those that predict it.
@@ -252,49 +355,66 @@ class Recommender(ABC):
                 expected="a model that does, such as UserKNN or ItemKNN",
                 hint='for example UserKNN(rule="mean", center="mean")',
             )
-        (user_ids, rows), (item_ids, columns) = asked_pairs(
-            fit.ratings.users, fit.ratings.items, users, items
-        )
         with reporting(progress, "predict") as report:
             run = Run(resolve_threads(threads), report, check_cancel(cancel))
+            if history is not None:
+                return _predicted_for(fit, read_profile(fit.ratings, history, user_id), items, users, run)
+            (user_ids, rows), (item_ids, columns) = asked_pairs(
+                fit.ratings.users, fit.ratings.items, [] if users is None else users, items
+            )
             return Predictions(user_ids, item_ids, fit.part.predict(rows, columns, run))
 
-    def recommend_blocks(
-        self,
-        users: Iterable[Id] | None = None,
-        *,
-        n: int = 10,
-        threads: int | None = None,
-        progress: ProgressOption = None,
-        cancel: Cancel = None,
-        block: int | None = None,
-    ) -> Iterator[Recommendations]:
-        """Recommend as `recommend` does, ``block`` users at a time, so that memory stays bounded.
 
-        block : users at a time; None for as many as make about two million rows
-        """
-        fit, n = self._fitted(), check_count("n", n)
-        places = min(n, fit.ratings.n_items)
-        block = (
-            max(1, min(_BLOCK_USERS, _BLOCK_PLACES // places))
-            if block is None
-            else check_count("block", block)
+def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: object, run: Run) -> Predictions:
+    """Predict for one who is not in the data."""
+    if users is not None:
+        raise ParameterError("users and history were both given.", hint="give None for users")
+    folded = fit.part.fold_in(profile, run.quietly())
+    column = fit.ratings.items.as_array(items)
+    codes = fit.ratings.items.codes(column)
+    rows = np.full(len(codes), folded.code, dtype=np.int64)
+    names = pa.array([profile.id] * len(codes), fit.ratings.users.ids.type)
+    return Predictions(names, column, folded.part.predict(rows, codes, run))  # type: ignore[attr-defined]
+
+
+def _answer(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run: Run) -> Answer:
+    """Return lists for user codes of a fitted part, filtered and, if wanted, with some variety."""
+    request, diversity = request_of(fit.ratings, fit.catalog, codes, n, check_filters(filters))
+    if diversity == 0.0:
+        return part.answer(request, run)
+    assert fit.catalog is not None
+    pool = part.answer(replace(request, n=min(POOL * n, 2**31 - 1)), run)
+    return diversified(pool, genre_bits(fit.ratings, fit.catalog)[1], min(n, fit.ratings.n_items), diversity)
+
+
+def _check_on_unknown(given: str) -> str:
+    if given not in ("raise", "fallback"):
+        raise ParameterError(
+            f"on_unknown={given!r} cannot be used.",
+            expected='"raise" or "fallback"',
+            hint='"fallback" gives users who are not in the data what is popular',
         )
-        codes, workers = codes_of(fit.ratings.users, users), resolve_threads(threads)
-        check_cancel(cancel)
+    return given
 
-        def blocks() -> Iterator[Recommendations]:
-            with reporting(progress, "recommend") as report:
-                for start in range(0, len(codes), block):
-                    part = codes[start : start + block]
 
-                    def shown(done: int, total: int, start: int = start, size: int = len(part)) -> None:
-                        report(start + done * size // max(total, 1), len(codes))
+def _with_unknown(fit: Fit, users: Iterable[Id], n: int, filters: Filters, run: Run) -> Recommendations:
+    """Recommend to users of whom some may not be in the data: those get what is popular."""
+    from corated.models.popularity import Popularity
 
-                    answer = fit.part.answer(part, n, None, Run(workers, shown, cancel))
-                    yield Recommendations(fit, part, n, answer)
-
-        return blocks()
+    ids = fit.ratings.users.as_array([users] if isinstance(users, str | int) else users)
+    codes = fit.ratings.users.codes(ids)
+    _check_memory(len(codes), min(n, fit.ratings.n_items))
+    known, unknown = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+    parts = [(known, _answer(fit, fit.part, codes[known], n, filters, run))]
+    if len(unknown):
+        profile = Profile(None, -1, np.zeros(0, dtype=np.int64), np.zeros(0))
+        popular = Popularity().learn(fit.ratings, run.quietly()).fold_in(profile, run.quietly())
+        nobody = np.full(len(unknown), popular.code, dtype=np.int64)
+        if isinstance(filters.get("exclude"), Mapping):  # names users of the data
+            filters = Filters(**{**filters, "exclude": None})
+        parts.append((unknown, _answer(fit, popular.part, nobody, n, filters, run.quietly())))
+    answer = Answer.stacked(len(codes), parts[0][1].n, parts)
+    return Recommendations(fit, ids.cast(fit.ratings.users.ids.type), n, answer)
 
 
 def _equal(left: object, right: object) -> bool:
@@ -303,25 +423,6 @@ def _equal(left: object, right: object) -> bool:
         return left is right or bool(left == right)
     except ValueError:
         return False
-
-
-def _titles(ratings: Ratings, catalog: Catalog | None) -> pa.Array | None:
-    """Return the title of each item code, null where the catalog has none."""
-    if catalog is None:
-        return None
-    if not isinstance(catalog, Catalog):
-        raise ParameterError(
-            f"catalog={type(catalog).__name__} object cannot be used.",
-            expected="a Catalog",
-            hint="make one with read_catalog(..., ids=ratings)",
-        )
-    if catalog.ids.kind != ratings.items.kind:
-        raise IdTypeError(
-            f"The catalog's item ids are {catalog.ids.kind}, those of the ratings {ratings.items.kind}.",
-            expected="the same type of ids",
-            hint="read the catalog with read_catalog(..., ids=ratings)",
-        )
-    return catalog.aligned(ratings.items)
 
 
 def _check_memory(users: int, places: int) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.models.base import Answer, Fitted, Recommender, Run
+from corated.models.account import Account
+from corated.models.answers import Answer
+from corated.models.base import Fitted, Folded, Recommender, Run
 from corated.models.centering import Baseline, Centered
-from corated.models.kernels import pick_ranked
-from corated.models.lists import make_seen, new_lists, over_users
+from corated.models.history import Profile, alone
+from corated.models.lists import first_ranked
+from corated.models.packed import Packed
 from corated.models.prediction import OK, UNKNOWN_ITEM, UNKNOWN_USER, Predicted
-from corated.neighborhood.run import Flag
+from corated.models.request import Request
+from corated.models.settings import check_switch
 from corated.ratings.ratings import Ratings
 
 __all__ = ["Bias"]
@@ -42,30 +46,34 @@ class Bias(Recommender):
     def learn(self, ratings: Ratings, run: Run) -> Fitted:  # noqa: ARG002 - nothing takes long
         """See `Recommender.learn`."""
         made = Baseline(epochs=self.epochs, reg_u=self.reg_u, reg_i=self.reg_i).of(ratings, "users")
-        order = np.lexsort((-ratings.item_counts, -made.item))  # stable: then by id
-        return _FittedBias(ratings, made, order[ratings.item_counts[order] > 0], bool(self.clip))
+        return self._fitted_to(ratings, made)
+
+    def _fitted_to(self, ratings: Ratings, made: Centered) -> Fitted:
+        counts = ratings.item_counts
+        order = np.lexsort((-counts, -made.item))  # stable: then by id
+        return _FittedBias(ratings, made, counts, order[counts[order] > 0], check_switch("clip", self.clip))
+
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:  # noqa: ARG002 - nothing takes long
+        """See `Recommender.unpack`."""
+        user, item, nothing = packed.arrays["user"], packed.arrays["item"], np.zeros(0)
+        reg_u, mu = float(self.reg_u), float(packed.facts["mu"])
+        return self._fitted_to(ratings, Centered(nothing, mu, user, item, known_alone=True, reg_user=reg_u))
 
 
 @dataclass(frozen=True)
 class _FittedBias:
     ratings: Ratings
     baseline: Centered
+    counts: Int64s
     order: Int64s
     clip: bool
 
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
-        ratings, fit = self.ratings, self.baseline
-        n = min(n, ratings.n_items)
-        seen, lists = make_seen(ratings, len(codes), taken), new_lists(len(codes), n)
-        counts = ratings.item_counts.astype(np.int64)
-
-        def work(mark: Int64s, users: Int64s, first: int, flag: Flag) -> None:
-            pick_ranked(users, first, self.order, fit.item, counts, seen, n, mark, lists, flag)
-
-        over_users(codes, lambda: np.zeros(ratings.n_items, dtype=np.int64), work, run)
-        lists.score[:] = fit.mu + np.repeat(fit.user[codes], n) + lists.score
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("bias",), (True,))
+    def answer(self, request: Request, run: Run) -> Answer:
+        """Rank up to n items for users; see `corated.models.base.Fitted`."""
+        fit = self.baseline
+        found = first_ranked(self.ratings, request, self.order, fit.item, self.counts, "bias", run)
+        found.lists.score[:] = fit.mu + np.repeat(fit.user[request.codes], found.n) + found.lists.score
+        return found
 
     def predict(self, users: Int64s, items: Int64s, run: Run) -> Predicted:  # noqa: ARG002 - nothing takes long
         """Predict for pairs of codes; see `corated.models.prediction.Predictor`."""
@@ -75,5 +83,26 @@ class _FittedBias:
         status = np.full(len(users), OK, dtype=np.uint8)
         status[items < 0] = UNKNOWN_ITEM
         status[users < 0] = UNKNOWN_USER
-        support = np.where(items >= 0, self.ratings.item_counts[np.maximum(items, 0)], 0)
+        support = np.where(items >= 0, self.counts[np.maximum(items, 0)], 0)
         return Predicted(value, support.astype(np.int64), status)
+
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:  # noqa: ARG002 - nothing to find
+        """Tell what a score is made of; see `corated.models.base.Fitted`."""
+        fit = self.baseline
+        of_user, of_item = float(fit.user[user]), float(fit.item[item])
+        terms = (
+            ("mean of all ratings", fit.mu),
+            ("the user above it", of_user),
+            ("the item above it", of_item),
+        )
+        return Account("bias", fit.mu + of_user + of_item, terms)
+
+    def fold_in(self, profile: Profile, run: Run) -> Folded:  # noqa: ARG002 - nothing takes long
+        """Answer for a profile: its own part from what the items leave, as the last half round gives it."""
+        baseline = self.baseline.of_newcomer(profile.items, profile.values)
+        return Folded(replace(self, ratings=alone(self.ratings, profile), baseline=baseline), 0)
+
+    def pack(self) -> Packed:
+        """Return what took long to find; see `corated.models.base.Fitted`."""
+        fit = self.baseline
+        return Packed({"user": fit.user, "item": fit.item}, {"mu": fit.mu})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -16,7 +16,17 @@ from corated.ratings.ratings import Ratings
 from corated.similarity.records import Record, check_number, read_record
 from corated.similarity.values import ROUNDING, baseline, means
 
-__all__ = ["CENTERINGS", "Baseline", "Centered", "Centering", "Mean", "Plain", "ZScore", "get_centering"]
+__all__ = [
+    "CENTERINGS",
+    "Baseline",
+    "Centered",
+    "Centering",
+    "Mean",
+    "Plain",
+    "ZScore",
+    "Zeros",
+    "get_centering",
+]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,6 +43,8 @@ class Centered:
     spread : float64, by subject code, what a deviation of 1 is worth for each; None where it is 1
     is_center : whether deviations are from what is expected; otherwise they are the ratings themselves
     known_alone : whether what one side adds is expected also where the other side is unknown
+    reg_user : ratings at what is expected that a user's own part is held back by; None where it has none
+    is_whole : whether those who did not rate count as having rated 0, and ``deviation`` is the ratings
     """
 
     deviation: Floats
@@ -42,6 +54,8 @@ class Centered:
     spread: Floats | None = None
     is_center: bool = True
     known_alone: bool = False
+    reg_user: float | None = None
+    is_whole: bool = False
 
     def expected(self, users: Int64s, items: Int64s) -> Floats:
         """Return what is expected of pairs of codes before any neighbor is asked; −1 is unknown."""
@@ -50,6 +64,16 @@ class Centered:
         of_user = np.where(is_user & both, _taken(self.user, users), 0.0)
         of_item = np.where(is_item & both, _taken(self.item, items), 0.0)
         return self.mu + of_user + of_item
+
+    def of_newcomer(self, items: Int64s, values: Floats) -> Centered:
+        """Return the same for one user of code 0 who rated some items: what the items add stays as it is."""
+        above = values - (self.mu + self.item[items])
+        own = 0.0 if self.reg_user is None else float(above.sum()) / max(self.reg_user + len(above), 1e-300)
+        deviation = above - own if self.is_center else values
+        if self.spread is not None:
+            spread = self.spread[items]
+            deviation = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 0.0)
+        return replace(self, deviation=deviation, user=np.array([own]))
 
 
 def _taken(values: Floats, codes: Int64s) -> Floats:
@@ -139,11 +163,36 @@ class Baseline(Centering):
         fit = baseline(entries_of(ratings, "users"), self.epochs, self.reg_u, self.reg_i)
         users = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
         expected = fit.mu + fit.user[users] + fit.item[ratings.by_user.indices]
-        return Centered(ratings.values - expected, fit.mu, fit.user, fit.item, known_alone=True)
+        return Centered(
+            ratings.values - expected, fit.mu, fit.user, fit.item, known_alone=True, reg_user=self.reg_u
+        )
+
+
+@dataclass(frozen=True)
+class Zeros(Centering):
+    """As `Mean`, where what is not rated counts as 0: for implicit feedback, with the scope of all neighbors.
+
+    μ_i + Σ_j s_ij (x_uj − μ_j) / Σ_j |s_ij| over all k neighbors j, x = 0 where not rated, μ over everyone.
+    As ItemCF of the BARS benchmark (Zhu et al., SIGIR 2022) has it.
+    """
+
+    name: ClassVar[str] = "zeros"
+
+    def of(self, ratings: Ratings, side: Side) -> Centered:
+        """See `Centering.of`; deviations are the ratings themselves."""
+        is_users = side == "users"
+        rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
+        subject, n = (rows, ratings.n_users) if is_users else (ratings.by_user.indices, ratings.n_items)
+        others = max(ratings.n_items if is_users else ratings.n_users, 1)
+        mean = np.bincount(subject, weights=ratings.values, minlength=n) / others
+        nothing = np.zeros(ratings.n_items if is_users else ratings.n_users)
+        user, item = (mean, nothing) if is_users else (nothing, mean)
+        values = ratings.values.astype(np.float64)
+        return Centered(values, 0.0, user, item, is_center=False, is_whole=True)
 
 
 CENTERINGS: Final[Mapping[str, type[Centering]]] = {
-    kind.name: kind for kind in (Plain, Mean, ZScore, Baseline)
+    kind.name: kind for kind in (Plain, Mean, ZScore, Baseline, Zeros)
 }
 """The centerings by their names."""
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse
 
-from corated.errors import MemoryLimitError, ParameterError
-from corated.models.base import Answer, Fitted, Recommender, Run
-from corated.models.kernels import pick_scored
-from corated.models.lists import make_seen, new_lists, new_scored
-from corated.models.rules import Like, liked
+from corated.errors import MemoryLimitError
+from corated.models.account import Account
+from corated.models.answers import Answer
+from corated.models.base import Fitted, Folded, Recommender, Run
+from corated.models.history import Profile, alone
+from corated.models.lists import best_scored
+from corated.models.packed import Packed
+from corated.models.request import Request
+from corated.models.rules import Like, check_amount, liked
 from corated.neighborhood.memory import available_memory
 from corated.ratings.ratings import Ratings
 
@@ -21,9 +25,6 @@ __all__ = ["EASE"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-_PLACES = 1 << 21
-"""Scores that are calculated at a time."""
 
 
 class EASE(Recommender):
@@ -44,15 +45,8 @@ class EASE(Recommender):
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
         """See `Recommender.learn`; raises `MemoryLimitError` where the matrices would not fit."""
-        if (
-            isinstance(self.reg, bool)
-            or not isinstance(self.reg, int | float | np.number)
-            or not self.reg > 0
-        ):
-            raise ParameterError(
-                f"reg={self.reg!r} cannot be used.", expected="a number above 0", hint="try reg=500"
-            )
-        likes = liked(ratings, self.like)
+        reg = check_amount("reg", self.reg, "a number above 0", above=0.0)
+        chosen = _chosen(ratings, self.like)
         _check_memory(ratings.n_items)
         by_user = ratings.by_user
         shape = (ratings.n_users, ratings.n_items)
@@ -60,7 +54,7 @@ class EASE(Recommender):
             (np.ones(ratings.n_ratings), by_user.indices, by_user.indptr), shape=shape
         )
         gram = (ones.T @ ones).toarray()
-        gram[np.diag_indices_from(gram)] += float(self.reg)
+        gram[np.diag_indices_from(gram)] += reg
         run.progress(1, 3)
         factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
         run.progress(2, 3)
@@ -71,38 +65,61 @@ class EASE(Recommender):
         weights = inverse / -np.diag(inverse)
         weights[np.diag_indices_from(weights)] = 0.0
         run.progress(3, 3)
-        rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)[likes]
-        chosen = scipy.sparse.csr_array(
-            (np.ones(int(likes.sum())), (rows, by_user.indices[likes])), shape=shape
-        )
-        return _FittedEASE(ratings, chosen, weights)
+        return _FittedEASE(ratings, self.like, chosen, weights)
+
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:  # noqa: ARG002 - nothing takes long
+        """See `Recommender.unpack`."""
+        return _FittedEASE(ratings, self.like, _chosen(ratings, self.like), packed.arrays["weights"])
+
+
+def _chosen(ratings: Ratings, like: Like) -> scipy.sparse.csr_array:
+    """Return the items that each user's scores are summed over: ones, users × items."""
+    likes = liked(ratings, like)
+    rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)[likes]
+    ones = np.ones(len(rows))
+    return scipy.sparse.csr_array(
+        (ones, (rows, ratings.by_user.indices[likes])), shape=(ratings.n_users, ratings.n_items)
+    )
 
 
 @dataclass(frozen=True)
 class _FittedEASE:
     ratings: Ratings
+    like: Like
     chosen: scipy.sparse.csr_array
     weights: Floats
 
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
-        ratings = self.ratings
-        n, n_items = min(n, ratings.n_items), ratings.n_items
-        lists, seen, work = (
-            new_lists(len(codes), n),
-            make_seen(ratings, len(codes), taken),
-            new_scored(n, n_items),
-        )
-        size, flag = max(1, _PLACES // max(n_items, 1)), np.zeros(1, dtype=np.uint8)
-        counts = np.diff(self.chosen.indptr)
-        for first in range(0, len(codes), size):
-            part = codes[first : first + size]
-            score = np.asarray(self.chosen[part] @ self.weights)
-            score[counts[part] == 0] = np.nan  # nothing is known of who likes nothing
-            support = np.repeat(counts[part].astype(np.int64), n_items)
-            pick_scored(part, first, score.ravel(), support, seen, n, work, lists, flag)
-            run.progress(first + len(part), len(codes))
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("ease",), (True,))
+    def answer(self, request: Request, run: Run) -> Answer:
+        """Rank up to n items for users; see `corated.models.base.Fitted`."""
+        counts = np.diff(self.chosen.indptr).astype(np.int64)
+
+        def score(users: Int64s) -> tuple[Floats, Int64s]:
+            found = np.asarray(self.chosen[users] @ self.weights)
+            found[counts[users] == 0] = np.nan  # nothing is known of who likes nothing
+            return found.ravel(), np.repeat(counts[users], self.ratings.n_items)
+
+        return best_scored(self.ratings, request, score, "ease", run)
+
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:  # noqa: ARG002 - nothing to find
+        """Tell what a score is made of; see `corated.models.base.Fitted`."""
+        row = slice(*self.chosen.indptr[user : user + 2])
+        mine = self.chosen.indices[row].astype(np.int64)
+        if not len(mine):
+            return Account("ease", np.nan, reason="The user likes nothing, so nothing is known of them.")
+        share, (start, end) = self.weights[mine, item], self.ratings.by_user.indptr[user : user + 2]
+        place = start + np.searchsorted(self.ratings.by_user.indices[start:end], mine)
+        none, rating = np.full(len(mine), np.nan), self.ratings.values[place]
+        counts = np.zeros(len(mine), dtype=np.int64)
+        return Account("ease", float(share.sum()), (), "items", mine, none, rating, share, counts)
+
+    def fold_in(self, profile: Profile, run: Run) -> Folded:  # noqa: ARG002 - nothing takes long
+        """Answer for a profile; see `corated.models.base.Fitted`."""
+        one = alone(self.ratings, profile)
+        return Folded(replace(self, ratings=one, chosen=_chosen(one, self.like)), 0)
+
+    def pack(self) -> Packed:
+        """Return what took long to find; see `corated.models.base.Fitted`."""
+        return Packed({"weights": self.weights})
 
 
 def _check_memory(n_items: int) -> None:

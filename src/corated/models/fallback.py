@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.errors import ParameterError
-from corated.models.base import Answer, Fitted, Recommender, Run
-from corated.models.kernels import Lists
-from corated.models.lists import new_lists
+from corated.models.account import Account
+from corated.models.answers import Answer
+from corated.models.base import Fitted, Folded, Recommender, Run
+from corated.models.history import Profile
+from corated.models.packed import Packed
+from corated.models.prediction import OK, Predicted
+from corated.models.request import Request
 from corated.ratings.ratings import Ratings
 
-__all__ = ["Fallback"]
+__all__ = ["Fallback", "check_models"]
+
+Int64s = npt.NDArray[np.int64]
+
+
+def check_models(models: object) -> Sequence[Recommender]:
+    """Return a list of recommenders; raises `ParameterError` for anything else."""
+    if not isinstance(models, Sequence) or not models or not all(isinstance(m, Recommender) for m in models):
+        raise ParameterError(
+            f"models={models!r} cannot be used.",
+            expected="a list of one recommender or more",
+            hint="for example models=[UserKNN(), Popularity()]",
+        )
+    return models
 
 
 class Fallback(Recommender):
@@ -22,7 +39,8 @@ class Fallback(Recommender):
 
     models : unfitted recommenders, the preferred one first; fitting fits copies of them
 
-    An item is listed once, by the first model that names it; column ``source`` says which model that was.
+    An item is listed once, by the first model that names it; column ``source`` says which model that was. A
+    rating is predicted by the first model that has neighbors (or whatever it goes by) for it.
     """
 
     def __init__(self, *, models: Sequence[Recommender]) -> None:
@@ -34,60 +52,79 @@ class Fallback(Recommender):
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
         """See `Recommender.learn`."""
-        models = self.models if isinstance(self.models, Sequence) else []
-        if not models or not all(isinstance(model, Recommender) for model in models):
-            raise ParameterError(
-                f"models={self.models!r} cannot be used.",
-                expected="a list of one recommender or more",
-                hint="for example models=[UserKNN(), Popularity()]",
-            )
-        return _FittedFallback([model.learn(ratings, run) for model in models])
+        models = check_models(self.models)
+        return _fitted([model.learn(ratings, run) for model in models])
+
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
+        """See `Recommender.unpack`."""
+        models = check_models(self.models)
+        return _fitted([model.unpack(ratings, packed.part(at), run) for at, model in enumerate(models)])
+
+
+def _fitted(parts: list[Fitted]) -> Fitted:
+    can = all(hasattr(part, "predict") for part in parts)
+    return _FittedPredictors(parts) if can else _FittedFallback(parts)
 
 
 @dataclass(frozen=True)
 class _FittedFallback:
-    parts: list[Fitted]
+    """codes : the code that each part has for the one user who is folded in; None where all have the same."""
 
-    def answer(self, codes: npt.NDArray[np.int64], n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
-        full = self.parts[0].answer(codes, n, taken, run)
-        for part in self.parts[1:]:
+    parts: list[Fitted]
+    codes: list[int] | None = None
+
+    def _asked(self, at: int, request: Request) -> Request:
+        if self.codes is None:
+            return request
+        return replace(request, codes=np.full(len(request.codes), self.codes[at], dtype=np.int64))
+
+    def answer(self, request: Request, run: Run) -> Answer:
+        """Rank up to n items for users; see `corated.models.base.Fitted`."""
+        full = self.parts[0].answer(self._asked(0, request), run)
+        for at, part in enumerate(self.parts[1:], 1):
             short = np.flatnonzero(full.lists.size < full.n)
             if not len(short):
                 break
-            avoid = _rows(full, short) if taken is None else _joined(_rows(full, short), _rows(taken, short))
-            full = _filled(full, short, part.answer(codes[short], n, avoid, run.quietly()))
+            asked = self._asked(at, request.some(short).besides(full.some(short)))
+            full = full.filled(short, part.answer(asked, run.quietly()))
         return full
 
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:
+        """Tell what a score is made of: that of the first part which has one."""
+        accounts = []
+        for at, part in enumerate(self.parts):
+            accounts.append(part.account(user if self.codes is None else self.codes[at], item, n, run))
+            if not accounts[-1].reason:
+                return accounts[-1]
+        return replace(accounts[0], reason=" ".join(dict.fromkeys(found.reason for found in accounts)))
 
-def _rows(answer: Answer, rows: npt.NDArray[np.int64]) -> Answer:
-    """Return some rows of an answer."""
-    places = (rows[:, None] * answer.n + np.arange(answer.n)).ravel()
-    lists = answer.lists
-    picked = Lists(lists.item[places], lists.score[places], lists.support[places], lists.size[rows])
-    return Answer(picked, answer.n, answer.source[places], answer.sources, answer.scored)
+    def fold_in(self, profile: Profile, run: Run) -> Folded:
+        """Answer for a profile: each part does."""
+        folded = [part.fold_in(profile, run) for part in self.parts]
+        return Folded(
+            replace(self, parts=[one.part for one in folded], codes=[one.code for one in folded]), 0
+        )
+
+    def pack(self) -> Packed:
+        """Return what took long to find; see `corated.models.base.Fitted`."""
+        return Packed.together([part.pack() for part in self.parts])
 
 
-def _joined(left: Answer, right: Answer) -> Answer:
-    """Put the lists of two answers for the same users behind one another."""
-    n = left.n + right.n
-    lists = new_lists(len(left.lists.size), n)
-    source = np.zeros(len(lists.item), dtype=np.uint8)
-    wide = Answer(lists, n, source, left.sources, left.scored)
-    return _filled(_filled(wide, np.arange(len(lists.size)), left), np.arange(len(lists.size)), right)
-
-
-def _filled(full: Answer, rows: npt.NDArray[np.int64], more: Answer) -> Answer:
-    """Append to some rows of an answer what another answer lists for them, as far as there is room."""
-    lists, room = full.lists, full.n - full.lists.size[rows]
-    added = np.minimum(room, more.lists.size)
-    row = np.repeat(np.arange(len(rows)), added)
-    place = np.arange(int(added.sum())) - np.repeat(np.cumsum(added) - added, added)
-    target = rows[row] * full.n + lists.size[rows][row] + place
-    origin = row * more.n + place
-    lists.item[target] = more.lists.item[origin]
-    lists.score[target] = more.lists.score[origin]
-    lists.support[target] = more.lists.support[origin]
-    full.source[target] = more.source[origin] + len(full.sources)
-    lists.size[rows] += added
-    return Answer(lists, full.n, full.source, full.sources + more.sources, full.scored + more.scored)
+@dataclass(frozen=True)
+class _FittedPredictors(_FittedFallback):
+    def predict(self, users: Int64s, items: Int64s, run: Run) -> Predicted:
+        """Predict for pairs of codes; see `corated.models.prediction.Predictor`."""
+        made: Predicted | None = None
+        for at, part in enumerate(self.parts):
+            asked = users if self.codes is None else np.where(users >= 0, self.codes[at], -1)
+            left = np.arange(len(users)) if made is None else np.flatnonzero(made.status != OK)
+            found = part.predict(asked[left], items[left], run.quietly())  # type: ignore[attr-defined]
+            if made is None:
+                made = found
+                continue
+            better = (found.status == OK) | (np.isnan(made.value[left]) & ~np.isnan(found.value))
+            made.value[left[better]] = found.value[better]
+            made.support[left[better]] = found.support[better]
+            made.status[left[better]] = found.status[better]
+        assert made is not None
+        return made

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from corated.models.base import Fitted, Recommender, Run
-from corated.models.knn import FittedKNN, ItemKNN
+from corated.models.fitted_knn import FittedKNN
+from corated.models.knn import ItemKNN
+from corated.models.packed import Packed
 from corated.models.rules import Like
 from corated.ratings.ratings import Ratings
 from corated.similarity import measures
@@ -22,15 +22,23 @@ class _Walk(Recommender):
     def _measure(self) -> measures.Measure:
         raise NotImplementedError
 
-    def learn(self, ratings: Ratings, run: Run) -> Fitted:
-        """See `Recommender.learn`."""
+    def _model(self) -> ItemKNN:
         # Each item leads on to its own k: an item counts for those who have it among theirs.
-        model = ItemKNN(
+        return ItemKNN(
             measure=self._measure(), k=self.k, rule="weighted_votes", like=self.like, direction="reverse"
         )
-        part = model.learn(ratings, run)
+
+    def learn(self, ratings: Ratings, run: Run) -> Fitted:
+        """See `Recommender.learn`."""
+        return self._named(self._model().learn(ratings, run))
+
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
+        """See `Recommender.unpack`."""
+        return self._named(self._model().unpack(ratings, packed, run))
+
+    def _named(self, part: Fitted) -> Fitted:
         assert isinstance(part, FittedKNN)
-        return replace(part, source=type(self).__name__.lower())
+        return part.changed(source=type(self).__name__.lower())
 
 
 class P3Alpha(_Walk):

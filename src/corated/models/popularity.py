@@ -2,57 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.models.base import Answer, Fitted, Recommender, Run
-from corated.models.kernels import pick_ranked
-from corated.models.lists import make_seen, new_lists, over_users
-from corated.models.rules import Like, liked
-from corated.neighborhood.run import Flag
+from corated.models.account import Account
+from corated.models.answers import Answer
+from corated.models.base import Fitted, Folded, Recommender, Run
+from corated.models.history import Profile, alone
+from corated.models.lists import first_ranked
+from corated.models.packed import Packed
+from corated.models.request import Request
+from corated.models.rules import Like, age_weights, liked
 from corated.ratings.ratings import Ratings
 
 __all__ = ["Popularity"]
 
 Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class Popularity(Recommender):
     """Recommend what most users like, less what the user has rated.
 
     like : see `corated.models.knn.UserKNN`
+    half_life : days in which what a like counts falls to half; None for popularity of all time
+    at : the time age is counted from, and after which ratings do not count; None for the latest rating
 
-    Score and support are the number of users who like the item; items that nobody likes are not candidates.
+    The score is Σ of what likes count, the support the number of users who like the item; items that nobody
+    likes are not candidates.
     """
 
-    def __init__(self, *, like: Like = None) -> None:
+    def __init__(self, *, like: Like = None, half_life: float | None = None, at: object = None) -> None:
         self.like = like
+        self.half_life = half_life
+        self.at = at
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:  # noqa: ARG002 - nothing takes long
         """See `Recommender.learn`."""
-        likes = liked(ratings, self.like)
-        votes = np.bincount(ratings.by_user.indices[likes], minlength=ratings.n_items).astype(np.int64)
-        order = np.argsort(-votes, kind="stable")
-        return _FittedPopularity(ratings, votes, order[votes[order] > 0])
+        aged = age_weights(ratings, self.half_life, self.at)
+        likes = liked(ratings, self.like) & (aged > 0.0)
+        items = ratings.by_user.indices[likes]
+        votes = np.bincount(items, minlength=ratings.n_items).astype(np.int64)
+        score = np.bincount(items, weights=aged[likes], minlength=ratings.n_items).astype(np.float64)
+        order = np.lexsort((-votes, -score))  # stable: then by id
+        return _FittedPopularity(ratings, votes, score, order[votes[order] > 0])
+
+    def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:  # noqa: ARG002 - quick to make anew
+        """See `Recommender.unpack`."""
+        return self.learn(ratings, run)
 
 
 @dataclass(frozen=True)
 class _FittedPopularity:
     ratings: Ratings
     votes: Int64s
+    score: Floats
     order: Int64s
 
-    def answer(self, codes: Int64s, n: int, taken: Answer | None, run: Run) -> Answer:
-        """Rank up to n items for user codes; see `corated.models.base.Fitted`."""
-        ratings, votes = self.ratings, self.votes
-        n = min(n, ratings.n_items)
-        seen, lists = make_seen(ratings, len(codes), taken), new_lists(len(codes), n)
-        score = votes.astype(np.float64)
+    def answer(self, request: Request, run: Run) -> Answer:
+        """Rank up to n items for users; see `corated.models.base.Fitted`."""
+        return first_ranked(self.ratings, request, self.order, self.score, self.votes, "popularity", run)
 
-        def work(mark: Int64s, users: Int64s, first: int, flag: Flag) -> None:
-            pick_ranked(users, first, self.order, score, votes, seen, n, mark, lists, flag)
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:  # noqa: ARG002 - the same for all
+        """Tell what a score is made of; see `corated.models.base.Fitted`."""
+        if self.votes[item] == 0:
+            return Account("popularity", np.nan, reason="Nobody likes it.")
+        score = float(self.score[item])
+        return Account("popularity", score, (("everyone's likes", score),))
 
-        over_users(codes, lambda: np.zeros(ratings.n_items, dtype=np.int64), work, run)
-        return Answer(lists, n, np.zeros(len(codes) * n, dtype=np.uint8), ("popularity",), (True,))
+    def fold_in(self, profile: Profile, run: Run) -> Folded:  # noqa: ARG002 - nothing takes long
+        """Answer for a profile; see `corated.models.base.Fitted`."""
+        return Folded(replace(self, ratings=alone(self.ratings, profile)), 0)
+
+    def pack(self) -> Packed:
+        """Return what took long to find; see `corated.models.base.Fitted`."""
+        return Packed()

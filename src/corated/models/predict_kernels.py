@@ -20,7 +20,7 @@ Labels = npt.NDArray[np.uint32]
 Codes = npt.NDArray[np.int32]
 Flag = npt.NDArray[np.uint8]
 
-__all__ = ["Asked", "Desk", "Found", "Limits", "Raters", "score_pairs"]
+__all__ = ["Asked", "Desk", "Found", "Limits", "Raters", "near_rows", "score_pairs"]
 
 
 class Found(NamedTuple):
@@ -45,31 +45,35 @@ class Asked(NamedTuple):
 
 
 class Raters(NamedTuple):
-    """Who rated each object, and what the rating counts as: int64 (objects + 1,), int32, float64."""
+    """Who rated each object: int64 (objects + 1,), int32, codes ascending.
+
+    worth : float64, what the rating says;  counts : float64, how much it counts
+    """
 
     indptr: Ints
     who: Codes
     worth: Floats
+    counts: Floats
 
 
 class Limits(NamedTuple):
     """Whom to ask.
 
-    k : neighbors at most;  of_all : the k closest of all, and of those the raters, instead of the k closest
-    of the raters;  sign : 1.0, or −1.0 for distances;  least : the similarity a neighbor must have
+    k : neighbors at most, of those who rated the object;  sign : 1.0, or −1.0 for distances
+    least : the similarity a neighbor must have;  is_counted : whether a neighbor weighs 1, and not that
     """
 
     k: int
-    of_all: bool
     sign: float
     least: float
+    is_counted: bool
 
 
 class Desk(NamedTuple):
     """Working memory of a thread; ``key`` is NaN between subjects.
 
     key : float64 (n,), by code, what neighbors are ordered by;  n : int64 (n,)
-    worth : float64 (n,), of the object at hand
+    worth, counts : float64 (n,), of the object at hand
     keys, common, who : (n,), candidates
     best : one row with room for n
     rank : int64 (n,), code == rank
@@ -78,6 +82,7 @@ class Desk(NamedTuple):
     key: Floats
     n: Ints
     worth: Floats
+    counts: Floats
     keys: Floats
     common: Ints
     who: Labels
@@ -111,13 +116,6 @@ def _lay_out(found: Found, index: int, limits: Limits, desk: Desk) -> None:
             v = found.who[p]
             desk.keys[many], desk.common[many], desk.who[many] = value * limits.sign, found.n[p], v
             many += 1
-    if limits.of_all and many > limits.k:
-        many = _select(desk, limits.k, many)
-        for place in range(many):
-            tie = desk.best.tie[place]
-            v = RANK_MASK - (tie & RANK_MASK)
-            desk.key[v], desk.n[v] = desk.best.key[place], tie >> 32
-        return
     for j in range(many):
         v = np.int64(desk.who[j])
         desk.key[v], desk.n[v] = desk.keys[j], desk.common[j]
@@ -135,9 +133,12 @@ def score_pairs(
     support: Ints,
     cancel: Flag,
 ) -> None:
-    """Add up similarity × worth over the neighbors that rated each object asked for, closest first.
+    """Add up similarity × worth over the neighbors that rated each object asked for.
 
-    total, weight, support : by place: Σ s w, Σ |s|, and how many; s is 1/(1 + d) for a distance d
+    In ascending order of codes where all of them count, closest first where the k best had to be chosen.
+
+    total, weight, support : by place: Σ s w, Σ |s|, and how many; s is the similarity, 1/(1 + d) for a
+        distance d, times what the rating counts
     """
     for index in range(len(asked.starts) - 1):
         if cancel[0] != 0:
@@ -152,15 +153,41 @@ def score_pairs(
                 v = np.int64(raters.who[j])
                 if desk.key[v] == desk.key[v]:
                     desk.keys[many], desk.common[many], desk.who[many] = desk.key[v], desk.n[v], v
-                    desk.worth[v] = raters.worth[j]
+                    desk.worth[v], desk.counts[v] = raters.worth[j], raters.counts[j]
                     many += 1
-            many = _select(desk, limits.k, many)
-            for near in range(many):
-                key = desk.best.key[near]
-                v = RANK_MASK - (desk.best.tie[near] & RANK_MASK)
-                s = key if limits.sign > 0.0 else 1.0 / (1.0 - key)
+            if many > limits.k:
+                many = _select(desk, limits.k, many)
+                for near in range(many):
+                    desk.who[near] = RANK_MASK - (desk.best.tie[near] & RANK_MASK)
+            for j in range(many):
+                v = np.int64(desk.who[j])
+                s = desk.key[v] if limits.sign > 0.0 else 1.0 / (1.0 - desk.key[v])
+                s = desk.counts[v] if limits.is_counted else s * desk.counts[v]
                 total[place] += s * desk.worth[v]
                 weight[place] += abs(s)
             support[place] = many
         for p in range(found.starts[index], found.starts[index + 1]):
             desk.key[found.who[p]] = np.nan
+
+
+@kernel
+def near_rows(found: Found, limits: Limits, dense: Floats, indptr: Ints, who: Codes, weight: Floats) -> None:
+    """Write the neighbors of each subject out in ascending order of codes, as far as they are similar enough.
+
+    dense : float64 (n,), NaN; working memory
+    indptr, who, weight : rows of the answer, with room for all
+    """
+    indptr[0] = 0
+    for index in range(len(found.starts) - 1):
+        for p in range(found.starts[index], found.starts[index + 1]):
+            value = found.value[p]
+            s = value if limits.sign > 0.0 else 1.0 / (1.0 + value)
+            if s >= limits.least:  # false for NaN
+                dense[found.who[p]] = 1.0 if limits.is_counted else s
+        out = indptr[index]
+        for v in range(len(dense)):
+            if dense[v] == dense[v]:
+                who[out], weight[out] = v, dense[v]
+                dense[v] = np.nan
+                out += 1
+        indptr[index + 1] = out

@@ -220,6 +220,7 @@ def _desk(n: int, k: int) -> Desk:
         np.full(n, np.nan),
         np.zeros(n, dtype=np.int64),
         np.zeros(n),
+        np.zeros(n),
         np.empty(n),
         np.empty(n, dtype=np.int64),
         np.empty(n, dtype=np.uint32),

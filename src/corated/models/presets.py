@@ -103,6 +103,11 @@ def _mymedialite_item() -> Recommender:
     )
 
 
+def _bars_items() -> Recommender:
+    """ItemCF of the BARS benchmark (Zhu et al., SIGIR 2022): cosine, k 100, unrated counts as 0."""
+    return ItemKNN(measure="cosine", k=100, rule="mean", center="zeros")
+
+
 def _tois_items() -> Recommender:
     """ItemKNN of Ferrari Dacrema et al. (TOIS 2021), as tuned for citeulike-a: TF-IDF cosine, shrunk."""
     return ItemKNN(measure=f"cosine(weight=tfidf, adjust=shrink_add({999 + _TINY}))", k=594)
@@ -122,6 +127,7 @@ PRESETS: dict[str, Callable[[], Recommender]] = {
     "lenskit-user": _lenskit_user,
     "lenskit-item": _lenskit_item,
     "mymedialite-item-pearson": _mymedialite_item,
+    "bars-itemcf": _bars_items,
     "tois-itemknn": _tois_items,
     "tois-userknn": _tois_users,
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.errors import CoratedNotice, ParameterError
+from corated.errors import CoratedNotice, DataError, ParameterError
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
@@ -20,6 +21,8 @@ __all__ = [
     "Like",
     "Rule",
     "Scope",
+    "age_weights",
+    "check_amount",
     "check_direction",
     "check_like",
     "check_rule",
@@ -134,6 +137,74 @@ def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
             stacklevel=2,
         )
     return np.asarray(values >= least)
+
+
+_DAY = 86_400_000_000
+"""Microseconds."""
+
+
+def age_weights(ratings: Ratings, half_life: float | None, at: object = None) -> npt.NDArray[np.float64]:
+    """Return what each rating counts by its age, in ``by_user`` order: 2^(−age / half_life).
+
+    half_life : days; None where age plays no part, and all count 1
+    at : the time from which age is counted, a datetime or its ISO text (UTC where it names no zone); None for
+        the latest rating. Later ratings count 0.
+
+    Raises `ParameterError` for what is no half-life or time, `DataError` for ratings without times.
+    """
+    if half_life is not None:
+        half_life = check_amount("half_life", half_life, "a number of days above 0", above=0.0)
+    if half_life is None and at is None:
+        return np.ones(ratings.n_ratings)
+    if ratings.times is None:
+        raise DataError(
+            "Ratings have an age where they have times, and these have none.",
+            expected="a column of times",
+            hint="read the ratings with their times, or leave half_life and at out",
+        )
+    now = int(ratings.times.max(initial=0)) if at is None else _instant(at)
+    age = (now - ratings.times) / _DAY
+    weight = np.ones(len(age)) if half_life is None else np.exp2(-np.maximum(age, 0.0) / half_life)
+    return np.where(ratings.times > now, 0.0, weight)
+
+
+def _instant(at: object) -> int:
+    """Return a time as UTC microseconds."""
+    try:
+        if isinstance(at, str):
+            at = datetime.fromisoformat(at)
+        if isinstance(at, np.datetime64):
+            return int(at.astype("M8[us]").astype(np.int64))
+        if isinstance(at, datetime):
+            given = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+            return (given - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        pass
+    raise ParameterError(
+        f"at={at!r} is no time.",
+        expected='a datetime, or text such as "2026-01-31" or "2026-01-31T12:00+01:00"',
+        hint="leave it out to count age from the latest rating",
+    )
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_amount(
+    name: str, value: object, expected: str, *, least: float = -np.inf, above: float = -np.inf
+) -> float:
+    """Return a parameter that is a finite number, and large enough; raises `ParameterError` otherwise."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.number)
+        or not np.isfinite(value)
+        or value < least
+        or value <= above
+    ):
+        raise ParameterError(
+            f"{name}={value!r} cannot be used.", expected=expected, hint=f"see {name} in the documentation"
+        )
+    return float(value)
 
 
 def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

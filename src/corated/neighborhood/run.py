@@ -43,6 +43,11 @@ class Run:
     cancel: Cancel = None
     memory_limit: int | None = None
 
+    def look(self) -> None:
+        """Raise `Cancelled` if the event that stops the work is set."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("The work was cancelled.")
+
     def quietly(self) -> Run:
         """Return the same without progress, for a part of the work."""
         return replace(self, progress=silent)
@@ -50,6 +55,14 @@ class Run:
     def within(self, before: int, total: int) -> Run:
         """Return the same for a part of the work, of ``total``, that comes after ``before`` of it."""
         return replace(self, progress=lambda done, _: self.progress(before + done, total))
+
+    def within_users(self, before: int, size: int, users: int) -> Run:
+        """Return the same for ``size`` of ``users`` users, who come after ``before`` of them."""
+
+        def report(done: int, total: int) -> object:
+            return self.progress(before + done * size // max(total, 1), users)
+
+        return replace(self, progress=report)
 
 
 def resolve_threads(threads: int | None) -> int:
@@ -106,8 +119,7 @@ def run_blocks(
         try:
             progress(0, total)
             while True:
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("The work was cancelled.")
+                Run(threads, progress, cancel).look()
                 state_of = wait(futures, timeout=_LOOK, return_when=FIRST_EXCEPTION)
                 if not state_of.not_done or any(future.exception() for future in state_of.done):
                     break

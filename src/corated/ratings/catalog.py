@@ -74,6 +74,10 @@ class Catalog:
         """Return the genres of the items in a map, in the order of its codes, null where missing."""
         return self.genres.take(self._rows_of(items))
 
+    def aligned_years(self, items: IdMap) -> pa.Array:
+        """Return the years of the items in a map, in the order of its codes, null where missing."""
+        return self.years.take(self._rows_of(items))
+
     def _rows_of(self, items: IdMap) -> pa.Array:
         """Return the row of each item, null where the catalog has none."""
         if items.kind != self.ids.kind:

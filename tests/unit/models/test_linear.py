@@ -5,7 +5,7 @@ import pytest
 
 import corated as cr
 from corated.errors import MemoryLimitError, ParameterError
-from corated.models import ease
+from corated.models import ease, lists
 
 N_USERS, N_ITEMS = 35, 18
 
@@ -54,7 +54,7 @@ def test_ease_is_the_closed_form(ratings, dense):
 def test_ease_blocks_and_threads_change_nothing(ratings, monkeypatch):
     model = cr.EASE(reg=3.0).fit(ratings)
     whole = model.recommend(n=5, threads=1).to_pylist()
-    monkeypatch.setattr(ease, "_PLACES", 7 * N_ITEMS)
+    monkeypatch.setattr(lists, "_SCORES", 7 * N_ITEMS)
     parts = model.recommend(n=5, threads=2).to_pylist()
     assert [(row["user_id"], row["item_id"]) for row in parts] == [
         (row["user_id"], row["item_id"]) for row in whole
