@@ -42,10 +42,15 @@ def grown(times: int) -> dict[str, int]:
 
 def real(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read a real data set from the folder that CORATED_DATA names."""
+    return READERS[name](real_folder(name))
+
+
+def real_folder(name: str) -> Path:
+    """Return the folder of a real data set; raises FileNotFoundError where it is absent."""
     folder = Path(os.environ.get("CORATED_DATA", "../shared/data")) / name
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is absent; set CORATED_DATA to the folder of the data sets")
-    return READERS[name](folder)
+    return folder
 
 
 def _lines(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

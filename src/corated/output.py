@@ -80,8 +80,21 @@ def _move(temporary: Path, final: Path, shown: Path) -> None:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(final)
+        _keep_name(final.parent)
     except OSError as error:
         raise _refused(shown, error) from error
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the folder's new entry reach the disk, where the platform lets a folder be opened for that."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Some file systems cannot; the file itself is written all the same.
+            with contextlib.suppress(OSError):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _check(final: Path, shown: Path) -> None:
@@ -90,7 +103,7 @@ def _check(final: Path, shown: Path) -> None:
         raise OutputError(
             f"The output {shown} is a folder.",
             expected="a file name",
-            hint=f"write to {shown / 'NAME.parquet'}, say",
+            hint=f"write to a file in it, such as {shown / 'NAME'}",
         )
     if final.exists() and not final.is_file():
         raise OutputError(f"The output {shown} is not a regular file.", hint="choose another name")

@@ -122,9 +122,14 @@ class _FittedEASE:
         return Packed({"weights": self.weights})
 
 
+def needed_bytes(n_items: int) -> int:
+    """Return the most bytes that fitting takes: three matrices of items × items in float64."""
+    return 3 * 8 * n_items**2
+
+
 def _check_memory(n_items: int) -> None:
     """Refuse matrices that would not fit, before anything is allocated."""
-    needed, there = 3 * 8 * n_items**2, available_memory()
+    needed, there = needed_bytes(n_items), available_memory()
     if there is not None and needed > there:
         raise MemoryLimitError(
             f"EASE takes three matrices of {n_items:,} × {n_items:,} numbers: {needed / 2**30:,.1f} GiB; "

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.similarity.jit import kernel
-from corated.similarity.topk import RANK_MASK, TopK, offer_row, settle
+from corated.similarity.topk import keep_best, tie_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -73,52 +73,39 @@ class Desk(NamedTuple):
     """Working memory of a thread; ``key`` is NaN between subjects.
 
     key : float64 (n,), by code, what neighbors are ordered by;  n : int64 (n,)
-    worth, counts : float64 (n,), of the object at hand
-    keys, common, who : (n,), candidates
-    best : one row with room for n
-    rank : int64 (n,), code == rank
+    who, row : (n,), the raters of the object at hand that are neighbors, and where they stand among all
+    keys, ties : (n,), what those are ordered by
     """
 
     key: Floats
     n: Ints
-    worth: Floats
-    counts: Floats
+    who: Ints
+    row: Ints
     keys: Floats
-    common: Ints
-    who: Labels
-    best: TopK
-    rank: Ints
-
-
-@kernel
-def _select(desk: Desk, k: int, many: int) -> int:
-    """Bring the best k of the candidates to the first row of ``best``, best first; returns how many."""
-    best = desk.best
-    best.size[0] = 0
-    best.floor[0] = -np.inf
-    best.known[0] = -np.inf
-    j = 0
-    while j < many:
-        j = offer_row(best, k, 0, desk.keys, desk.common, desk.who, desk.rank, j, many)
-    settle(best, k, 0, 1)
-    return int(best.size[0])
+    ties: Ints
 
 
 @kernel
 def _lay_out(found: Found, index: int, limits: Limits, desk: Desk) -> None:
     """Put the neighbors of one subject, by code, on the desk: those that are similar enough."""
-    first, last = found.starts[index], found.starts[index + 1]
-    many = 0
-    for p in range(first, last):
+    for p in range(found.starts[index], found.starts[index + 1]):
         value = found.value[p]
         weight = value if limits.sign > 0.0 else 1.0 / (1.0 + value)
         if weight >= limits.least:  # false for NaN
             v = found.who[p]
-            desk.keys[many], desk.common[many], desk.who[many] = value * limits.sign, found.n[p], v
-            many += 1
+            desk.key[v], desk.n[v] = value * limits.sign, found.n[p]
+
+
+@kernel
+def _last_of_best(desk: Desk, k: int, many: int) -> tuple[float, int]:
+    """Return what the k-th best of the neighbors at hand is ordered by; the worst where there are fewer."""
+    if many <= k:
+        return -np.inf, np.int64(-1)
     for j in range(many):
-        v = np.int64(desk.who[j])
-        desk.key[v], desk.n[v] = desk.keys[j], desk.common[j]
+        v = desk.who[j]
+        desk.keys[j], desk.ties[j] = desk.key[v], tie_of(desk.n[v], v)
+    keep_best(desk.keys, desk.ties, 0, many, k)
+    return desk.keys[k - 1], desk.ties[k - 1]
 
 
 @kernel
@@ -133,9 +120,7 @@ def score_pairs(
     support: Ints,
     cancel: Flag,
 ) -> None:
-    """Add up similarity × worth over the neighbors that rated each object asked for.
-
-    In ascending order of codes where all of them count, closest first where the k best had to be chosen.
+    """Add up similarity × worth over the neighbors that rated each object asked for, in order of codes.
 
     total, weight, support : by place: Σ s w, Σ |s|, and how many; s is the similarity, 1/(1 + d) for a
         distance d, times what the rating counts
@@ -151,21 +136,18 @@ def score_pairs(
             thing, place, many = asked.object[at], asked.place[at], 0
             for j in range(raters.indptr[thing], raters.indptr[thing + 1]):
                 v = np.int64(raters.who[j])
-                if desk.key[v] == desk.key[v]:
-                    desk.keys[many], desk.common[many], desk.who[many] = desk.key[v], desk.n[v], v
-                    desk.worth[v], desk.counts[v] = raters.worth[j], raters.counts[j]
-                    many += 1
-            if many > limits.k:
-                many = _select(desk, limits.k, many)
-                for near in range(many):
-                    desk.who[near] = RANK_MASK - (desk.best.tie[near] & RANK_MASK)
+                desk.who[many], desk.row[many] = v, j
+                many += int(desk.key[v] == desk.key[v])
+            last_key, last_tie = _last_of_best(desk, limits.k, many)
             for j in range(many):
-                v = np.int64(desk.who[j])
-                s = desk.key[v] if limits.sign > 0.0 else 1.0 / (1.0 - desk.key[v])
-                s = desk.counts[v] if limits.is_counted else s * desk.counts[v]
-                total[place] += s * desk.worth[v]
-                weight[place] += abs(s)
-            support[place] = many
+                v, row = desk.who[j], desk.row[j]
+                key = desk.key[v]
+                if key > last_key or (key == last_key and tie_of(desk.n[v], v) >= last_tie):
+                    s = key if limits.sign > 0.0 else 1.0 / (1.0 - key)
+                    s = raters.counts[row] if limits.is_counted else s * raters.counts[row]
+                    total[place] += s * raters.worth[row]
+                    weight[place] += abs(s)
+                    support[place] += 1
         for p in range(found.starts[index], found.starts[index + 1]):
             desk.key[found.who[p]] = np.nan
 

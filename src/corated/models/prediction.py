@@ -17,7 +17,6 @@ from corated.neighborhood.engine import Block, Engine
 from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.ratings.ids import Id, IdMap
 from corated.similarity.tasks import Pairs, Scratch, new_pairs
-from corated.similarity.topk import new_topk
 from corated.tables import Table
 
 __all__ = [
@@ -156,7 +155,7 @@ def neighbor_sums(
     room = max((int(most[labels].sum()) for _, (_, labels, _) in blocks), default=0)
 
     def make_state() -> _Worker:
-        return _Worker(engine.scratch(), new_pairs(room), _desk(n, limits.k))
+        return _Worker(engine.scratch(), new_pairs(room), _desk(n))
 
     def work(worker: _Worker, block: Block, flag: Flag) -> None:
         layout, labels, first = block
@@ -197,9 +196,7 @@ def graph_sums(
         asked = Asked(here - here[0], objects[places], places)
         score_pairs(found, asked, raters, limits, desk, sums.total, sums.weight, sums.support, flag)
 
-    run_blocks(
-        blocks, lambda: _desk(n, n), work, threads=run.threads, progress=run.progress, cancel=run.cancel
-    )
+    run_blocks(blocks, lambda: _desk(n), work, threads=run.threads, progress=run.progress, cancel=run.cancel)
     return sums
 
 
@@ -215,18 +212,9 @@ def _arranged(
     return sums, queries, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order
 
 
-def _desk(n: int, k: int) -> Desk:
-    return Desk(
-        np.full(n, np.nan),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n),
-        np.zeros(n),
-        np.empty(n),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.uint32),
-        new_topk(k, np.array([n])),
-        np.arange(n),
-    )
+def _desk(n: int) -> Desk:
+    whole = [np.zeros(n + 1, dtype=np.int64) for _ in range(4)]
+    return Desk(np.full(n, np.nan), whole[0], whole[1], whole[2], np.zeros(n), whole[3])
 
 
 def _compile(engine: Engine, raters: Raters, limits: Limits) -> None:
@@ -237,4 +225,4 @@ def _compile(engine: Engine, raters: Raters, limits: Limits) -> None:
     engine.emit(task, engine.layouts[0], nobody, engine.scratch(), pairs, flag)
     found = Found(start, engine.profiles.rank[pairs.second[:0]], pairs.value[:0], pairs.n[:0])
     asked = Asked(start, nobody, nobody)
-    score_pairs(found, asked, raters, limits, _desk(1, 1), nothing, nothing, nobody, flag)
+    score_pairs(found, asked, raters, limits, _desk(1), nothing, nothing, nobody, flag)

@@ -28,6 +28,7 @@ __all__ = [
     "RANK_MASK",
     "TopK",
     "absorb",
+    "keep_best",
     "merge_topk",
     "new_topk",
     "offer_row",
@@ -107,7 +108,7 @@ def _better(key_a: float, tie_a: int, key_b: float, tie_b: int) -> bool:
 
 
 @kernel
-def _keep_best(key: Floats, tie: Ints, first: int, last: int, k: int) -> None:
+def keep_best(key: Floats, tie: Ints, first: int, last: int, k: int) -> None:
     """Move the best k of entries first to last to the front; the k-th best comes to rest behind them.
 
     Quickselect; the partition has no branch on the data, since a mispredicted one costs more than a swap.
@@ -150,7 +151,7 @@ def _shrink(best: TopK, k: int, v: int) -> None:
     """Cut a full row to its best k and raise its floor; a row with room for k at most stays."""
     first = best.base[v]
     if best.size[v] > k:
-        _keep_best(best.key, best.tie, first, first + best.size[v], k)
+        keep_best(best.key, best.tie, first, first + best.size[v], k)
         best.size[v] = k
         best.floor[v] = best.key[first + k - 1]
         best.floor_tie[v] = best.tie[first + k - 1]
@@ -210,7 +211,7 @@ def settle(best: TopK, k: int, start: int, stop: int) -> None:
         first = best.base[v]
         last = first + best.size[v]
         if last - first > k:
-            _keep_best(key, tie, first, last, k)
+            keep_best(key, tie, first, last, k)
             last = first + k
             best.size[v] = k
         gap = 1
