@@ -12,7 +12,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -141,7 +141,7 @@ def predict_surprise(folds: list[tuple[Triples, Triples]], case: str, threads: i
 # -- lists -----------------------------------------------------------------------------------------------
 
 
-def top_ours(given: Triples, case: str, threads: int) -> Found:
+def top_ours(given: Triples, _case: str, threads: int) -> Found:
     import corated as cr
 
     ratings = cr.Ratings.from_arrays(*given)
@@ -157,7 +157,7 @@ def _matrix(given: Triples) -> sp.csr_matrix:
     return sp.csr_matrix((given[2].astype(np.float32), (users, items)))
 
 
-def top_implicit(given: Triples, case: str, threads: int) -> Found:
+def top_implicit(given: Triples, _case: str, threads: int) -> Found:
     """Item-kNN by cosine; all users in one call, or in calls of a thousand, whichever is quicker."""
     from implicit.nearest_neighbours import CosineRecommender
 
@@ -176,7 +176,7 @@ def top_implicit(given: Triples, case: str, threads: int) -> Found:
     return {"seconds": fitted + min(ways.values()), "rows": len(users) * N}
 
 
-def top_lenskit(given: Triples, case: str, threads: int) -> Found:
+def top_lenskit(given: Triples, _case: str, threads: int) -> Found:
     """Item-kNN of who rated; batch recommend for some users, extrapolated to all."""
     import pandas as pd
     from lenskit.batch import recommend

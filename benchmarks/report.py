@@ -20,7 +20,13 @@ def main() -> None:
     ]
     for path in sorted(RESULTS.glob("speed-*.json")):
         parts.append(speed(json.loads(path.read_text(encoding="utf-8"))))
-    for name, section in (("growth", growth), ("large", large), ("recall", recall), ("start", start)):
+    for name, section in (
+        ("models", models),
+        ("growth", growth),
+        ("large", large),
+        ("recall", recall),
+        ("start", start),
+    ):
         path = RESULTS / f"{name}.json"
         if path.exists():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
@@ -106,6 +112,35 @@ def draw_speed(name: str, rows: list[dict[str, Any]]) -> None:
     axes[0][-1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(RESULTS / f"speed-{name}.svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
+
+
+def models(kept: dict[str, Any]) -> str:
+    """Return the table of models: fits, predictions and lists."""
+    lines, notes = [], []
+    for row in kept["rows"]:
+        case = kept["cases"].get(row["case"], row["case"])
+        if "cannot" in row:
+            notes.append(f"- {row['tool']} cannot in {row['threads']} threads: {row['cannot']}\n")
+            continue
+        times = [f"{row[name]:.1f}" if name in row else "" for name in ("times_ours", "times_our_best")]
+        error = f"{row['rmse']:.4f}" if "rmse" in row else ""
+        peak = f"{row['peak_mb']:.0f}" if "peak_mb" in row else ""
+        tool = row["tool"] + (" (extrapolated)" if "extrapolated_from" in row else "")
+        lines.append([case, str(row["threads"]), tool, f"{row['median']:.3f}", peak, *times, error])
+        if "extrapolated_from" in row:
+            notes.append(
+                f"- {row['tool']}: lists for {row['extrapolated_from']:,} users, extrapolated to all\n"
+            )
+        if "declared_gib" in row:
+            notes.append(
+                f"- EASE of Gowalla's 40,981 items declares {row['declared_gib']:.1f} GiB and is refused "
+                "where there is less\n"
+            )
+    head = ["case", "threads", "tool", "median s", "peak MB", "times ours", "times our quickest", "RMSE"]
+    return (
+        "## Models\n\nFit and answer. Surprise runs in one thread; ours is beside it in one and in two.\n\n"
+        f"{measured(kept)}\n{table(head, lines)}\n{''.join(dict.fromkeys(notes))}"
+    )
 
 
 def growth(kept: dict[str, Any]) -> str:
