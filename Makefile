@@ -47,6 +47,7 @@ peers/.installed: benchmarks/requirements.txt pyproject.toml
 
 bench: peers/.installed
 	peers/bin/python benchmarks/speed.py
+	peers/bin/python benchmarks/own.py
 	peers/bin/python benchmarks/models.py
 	peers/bin/python benchmarks/recall.py
 	peers/bin/python benchmarks/start.py

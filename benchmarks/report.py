@@ -114,6 +114,21 @@ def draw_speed(name: str, rows: list[dict[str, Any]]) -> None:
     plt.close(figure)
 
 
+def own(kept: dict[str, Any]) -> str:
+    """Return the table of measures of the caller's own."""
+    lines = [
+        [row["form"], str(row["threads"]), f"{row['median']:.3f}", f"{row['times']:.2f}"]
+        for row in kept["rows"]
+    ]
+    same = (
+        "The three give the same neighbors." if kept["same_neighbors"] else "They differ in the last digits."
+    )
+    return (
+        "## A measure of one's own\n\nCo-rated Pearson, built in and as a function, on the notebook's size. "
+        f"{same}\n\n{measured(kept)}\n{table(['form', 'threads', 'median s', 'times built in'], lines)}"
+    )
+
+
 def models(kept: dict[str, Any]) -> str:
     """Return the table of models: fits, predictions and lists."""
     lines, notes = [], []
