@@ -6,10 +6,12 @@ import sys
 import corated as cr
 
 PUBLIC = {
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Fallback", "ItemKNN", "Neighbors",
-    "P3Alpha", "Popularity", "RP3Beta",
+    "ALS", "BiasedMF", "Blend",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback", "ItemKNN",
+    "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
-    "fetch", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings", "sample",
+    "fetch", "load", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings",
+    "sample", "save",
 }  # fmt: skip
 
 

@@ -20,10 +20,15 @@ from corated._version import __version__
 if TYPE_CHECKING:
     from corated import measures
     from corated.errors import CoratedError, CoratedNotice
+    from corated.models.als import ALS
     from corated.models.base import Recommendations, Recommender
     from corated.models.bias import Bias
+    from corated.models.biased_mf import BiasedMF
+    from corated.models.blend import Blend
     from corated.models.ease import EASE
+    from corated.models.explain import Explanation
     from corated.models.fallback import Fallback
+    from corated.models.files import load, save
     from corated.models.graph_walk import P3Alpha, RP3Beta
     from corated.models.knn import ItemKNN, UserKNN
     from corated.models.popularity import Popularity
@@ -41,11 +46,15 @@ if TYPE_CHECKING:
     from corated.ratings.scale import Scale
 
 __all__ = [
+    "ALS",
     "EASE",
     "Bias",
+    "BiasedMF",
+    "Blend",
     "Catalog",
     "CoratedError",
     "CoratedNotice",
+    "Explanation",
     "Fallback",
     "ItemKNN",
     "Neighbors",
@@ -61,6 +70,7 @@ __all__ = [
     "all_pairs",
     "diagnose",
     "fetch",
+    "load",
     "measures",
     "neighbors",
     "pair",
@@ -69,19 +79,24 @@ __all__ = [
     "read_catalog",
     "read_ratings",
     "sample",
+    "save",
 ]
 
 _HOME = {
     "Catalog": "corated.ratings.catalog",
     "CoratedError": "corated.errors",
     "CoratedNotice": "corated.errors",
+    "Explanation": "corated.models.explain",
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
     "Neighbors": "corated.neighborhood.graph",
     "EASE": "corated.models.ease",
     "P3Alpha": "corated.models.graph_walk",
     "RP3Beta": "corated.models.graph_walk",
+    "ALS": "corated.models.als",
     "Bias": "corated.models.bias",
+    "BiasedMF": "corated.models.biased_mf",
+    "Blend": "corated.models.blend",
     "Popularity": "corated.models.popularity",
     "Ratings": "corated.ratings.ratings",
     "Recommendations": "corated.models.base",
@@ -91,6 +106,7 @@ _HOME = {
     "all_pairs": "corated.neighborhood.all_pairs",
     "diagnose": "corated.neighborhood.diagnose",
     "fetch": "corated.ratings.fetch",
+    "load": "corated.models.files",
     "measures": "corated.measures",
     "neighbors": "corated.neighborhood.graph",
     "pair": "corated.neighborhood.pair",
@@ -99,6 +115,7 @@ _HOME = {
     "read_catalog": "corated.ratings.catalog",
     "read_ratings": "corated.ratings.read",
     "sample": "corated.ratings.sample",
+    "save": "corated.models.files",
 }
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from corated.models.arrange import found_of
+from corated.models.predict_kernels import Found
 from corated.models.rules import weights
 from corated.neighborhood.graph import graph_of
 from corated.neighborhood.run import Run
+from corated.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
     from corated.models.fitted_knn import FittedKNN
+    from corated.models.settings import Settings
 
-__all__ = ["Account", "knn_account"]
+__all__ = ["Account", "Compared", "knn_account"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,17 +34,34 @@ def _nothing() -> Floats:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """How the neighbors behind a score were found.
+
+    ratings : those that were compared
+    subject : code of the user (on the side of items: of the item) whose neighbors they are
+    as_neighbor_sees : whether the similarity is as the neighbor sees the subject, which matters where a
+        measure is not symmetric
+    """
+
+    ratings: Ratings
+    settings: Settings
+    subject: int
+    as_neighbor_sees: bool
+
+
+@dataclass(frozen=True)
 class Account:
     """What a score is made of: ``score`` = Σ base + Σ share, to rounding.
 
     source : the model that gives the score
     score : NaN where there is none
     base : named terms that hold for the pair
-    of : whether ``who`` are codes of users or of items, which came in this order
+    of : whether ``who`` are codes of users (among ``compared.ratings``) or of items, which came in this order
     similarity : NaN where there is none;  rating : theirs of the item, or the user's own of the other item
     share : what each adds; NaN where the rule ranks without a score
     n_common : co-rated counts; 0 where nothing was compared
     reason : why there is no score, as a sentence; empty where there is one
+    compared : None where nobody was compared
     """
 
     source: str
@@ -54,6 +74,7 @@ class Account:
     share: Floats = field(default_factory=_nothing)
     n_common: Int64s = field(default_factory=_nobody)
     reason: str = ""
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -71,62 +92,72 @@ def knn_account(part: FittedKNN, user: int, item: int, n: int, run: Run) -> Acco
 
     n : how many recommendations it is one of, where neighbors depend on that
     """
-    settings, centered = part.settings, part.centered
+    settings = part.settings
     subject, thing = (user, item) if settings.side == "users" else (item, user)
-    near = _near(part, subject, thing, user, n, run)
-    if settings.rule == "closest":
-        return _closest(part, user, item, near)
+    found = _found(part, subject, user, n, run)
+    is_led = settings.rule == "closest" and settings.side == "items"
+    near = _leading(part, user, item, found) if is_led else _near(part, subject, thing, found)
     s = weights("weighted_votes", settings.measure, near.value)
+    compared = Compared(part.trained, settings, subject, is_led or settings.direction == "reverse")
+    none = Account(part.source, np.nan, of=settings.side, compared=compared)
+    reason = "" if len(near.who) >= settings.min_support else _too_few(part, len(near.who))
+    whole = replace(
+        none, who=near.who, similarity=s, rating=_ratings(part, user, item, near), n_common=near.n
+    )
+    if settings.rule == "closest":
+        nothing = np.full(len(near.who), np.nan)
+        return replace(none, reason=reason) if reason else replace(whole, share=nothing)
     count, worth = part.raters.counts[near.place], part.raters.worth[near.place]
     weight = count if settings.rule == "votes" else s * count
-    share, base = weight * worth, []
-    reason = "" if len(near.who) >= settings.min_support else _too_few(part, len(near.who))
-    if settings.rule == "mean" and centered.is_whole:
-        total = float(part.reach[subject])
-        share = share / total if total > 0.0 else share
-        base, reason = [("expected where nothing is rated", float(part.offset[subject]))], ""
-    elif settings.rule == "mean":
-        total = float(np.abs(weight).sum())
-        if not reason and total <= 0.0:
-            reason = "The similarities of those who rated it add up to nothing."
-        scale = 1.0 if centered.spread is None else float(centered.spread[subject])
-        scale *= len(near.who) / (len(near.who) + settings.support_shrink) if len(near.who) else 1.0
-        share = share * (scale / total) if total > 0.0 else share
-        base = _expected(part, user, item)
-    before = 0.0
+    share, base = weight * worth, list[tuple[str, float]]()
+    if settings.rule == "mean":
+        share, base, why = _of_mean(part, (user, item), near, weight, share)
+        # Where who did not rate counts too, everything has a score.
+        reason = "" if part.centered.is_whole else reason or why
     if settings.everyone > 0.0:
-        before = float(part.before(np.array([user]), np.array([item]))[0])
-        base = [("everyone's likes", before)]
-    if reason and before > 0.0:  # too few neighbors do not count, and everyone alone does
-        return Account("everyone", before, tuple(base))
-    if reason:
-        return Account(part.source, np.nan, reason=reason)
-    score = sum(amount for _, amount in base) + float(share.sum())
-    return Account(
-        part.source,
-        score,
-        tuple(base),
-        settings.side,
-        near.who,
-        s,
-        _ratings(part, user, item, near),
-        share,
-        near.n,
-    )
+        base = [("everyone's likes", float(part.before(np.array([user]), np.array([item]))[0]))]
+    before = sum(amount for _, amount in base)
+    if not reason:
+        total = float(np.add.accumulate(share)[-1]) if len(share) else 0.0  # one after another, as kernels do
+        return replace(whole, base=tuple(base), share=share, score=before + total)
+    # Too few neighbors do not count, and everyone alone does.
+    if settings.everyone > 0.0 and before > 0.0:
+        return replace(none, source="everyone", score=before, base=tuple(base))
+    return replace(none, reason=reason)
 
 
-def _near(part: FittedKNN, subject: int, thing: int, user: int, n: int, run: Run) -> _Near:
+def _of_mean(
+    part: FittedKNN, pair: tuple[int, int], near: _Near, weight: Floats, share: Floats
+) -> tuple[Floats, list[tuple[str, float]], str]:
+    """Return the shares of a mean, the terms before it, and why there is none."""
+    settings, centered = part.settings, part.centered
+    subject = pair[0] if settings.side == "users" else pair[1]
+    if centered.is_whole:
+        total = float(part.reach[subject])
+        base = [("expected where nothing is rated", float(part.offset[subject]))]
+        return (share / total if total > 0.0 else share), base, ""
+    total, many = float(np.abs(weight).sum()), len(near.who)
+    if total <= 0.0:
+        return share, [], "The similarities of those who rated it add up to nothing."
+    scale = 1.0 if centered.spread is None else float(centered.spread[subject])
+    return share * (scale * many / (many + settings.support_shrink) / total), _expected(part, *pair), ""
+
+
+def _found(part: FittedKNN, subject: int, user: int, n: int, run: Run) -> Found:
+    """Return neighbors, of the subject at least."""
+    if part.graph is not None:
+        return part.found
+    if part.settings.is_deferred:
+        everybody, asked = max(part.engine.n - 1, 1), np.array([subject])
+        graph = graph_of(part.engine, part.settings.side, everybody, asked, run.quietly())
+    else:
+        graph = part.graph_for(np.array([user]), n, run.quietly())
+    return found_of(graph, part.settings)
+
+
+def _near(part: FittedKNN, subject: int, thing: int, found: Found) -> _Near:
     """Return the neighbors of a subject that rated a thing and count."""
     settings, raters = part.settings, part.raters
-    found = part.found if part.graph is not None else None
-    if found is None:
-        if settings.is_deferred:
-            graph = graph_of(
-                part.engine, settings.side, max(part.engine.n - 1, 1), np.array([subject]), run.quietly()
-            )
-        else:
-            graph = part.graph_for(np.array([user]), n, run.quietly())
-        found = found_of(graph, settings)
     row = slice(int(found.starts[subject]), int(found.starts[subject + 1]))
     first, last = int(raters.indptr[thing]), int(raters.indptr[thing + 1])
     who = found.who[row]
@@ -137,19 +168,21 @@ def _near(part: FittedKNN, subject: int, thing: int, user: int, n: int, run: Run
     if settings.scope == "raters":
         assert settings.k is not None
         kept = kept[: settings.k]
+        if not settings.counts_all:  # who rated it and does not like it only takes up a place
+            kept = kept[raters.worth[place[kept]] > 0.0]
     if settings.rule != "closest":
         kept = kept[np.argsort(who[kept], kind="stable")]
     return _Near(who[kept], found.value[row][kept], found.n[row][kept], place[kept])
 
 
-def _closest(part: FittedKNN, user: int, item: int, near: _Near) -> Account:
-    """Account for the rule that ranks without a score: who brings the item in, the closest first."""
-    if len(near.who) < part.settings.min_support:
-        return Account(part.source, np.nan, reason=_too_few(part, len(near.who)))
-    s = weights("weighted_votes", part.settings.measure, near.value)
-    nothing = np.full(len(near.who), np.nan)
-    rating = _ratings(part, user, item, near)
-    return Account(part.source, np.nan, (), part.settings.side, near.who, s, rating, nothing, near.n)
+def _leading(part: FittedKNN, user: int, item: int, found: Found) -> _Near:
+    """Return the user's liked items that have an item among their neighbors, best rated first."""
+    mine = part.likes.target[part.likes.indptr[user] : part.likes.indptr[user + 1]].astype(np.int64)
+    at = np.flatnonzero(found.who == item)
+    leading = np.searchsorted(found.starts, at, side="right") - 1
+    _, order, place = np.intersect1d(mine, leading, assume_unique=True, return_indices=True)
+    at = at[place[np.argsort(order)]]
+    return _Near(mine[np.sort(order)], found.value[at], found.n[at], np.zeros(0, dtype=np.int64))
 
 
 def _expected(part: FittedKNN, user: int, item: int) -> list[tuple[str, float]]:

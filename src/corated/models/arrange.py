@@ -44,8 +44,13 @@ def _starts(rows: npt.NDArray[np.integer], n: int) -> Int64s:
 
 
 def raters_of(ratings: Ratings, counted: Counted, settings: Settings) -> Raters:
-    """Return who rated each object (item or user), of the ratings that count."""
+    """Return who rated each object (item or user), of the ratings that count.
+
+    With scope "raters" also those who do not like it, with a worth of 0: they may be among the k closest.
+    """
     kept, worth, count = counted.kept, counted.worth, counted.count
+    if settings.scope == "raters" and not settings.counts_all:
+        kept, worth = count > 0.0, kept.astype(np.float64)
     if settings.side == "items":
         users = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
         who = ratings.by_user.indices[kept]
@@ -136,7 +141,7 @@ def offsets(found: Found, settings: Settings, mean: Floats) -> Floats:
     """Return μ_s − Σ s μ_v / Σ |s| for each subject: what is expected where nobody rated."""
     s = weights(settings.rule, settings.measure, found.value)
     rows = np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))
-    total = np.bincount(rows, weights=s * mean[found.who], minlength=len(mean))
+    total = np.bincount(rows, weights=s * mean[found.who], minlength=len(mean)).astype(np.float64)
     weight = reach(found, settings)
     return mean - np.divide(total, weight, out=np.zeros_like(total), where=weight > 0.0)
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from corated.models.packed import Packed
 from corated.models.prediction import Predictions, asked_pairs
 from corated.models.request import Request
 from corated.models.rerank import POOL, diversified
+from corated.models.settings import check_switch
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
 from corated.neighborhood.run import Run, resolve_threads
@@ -31,6 +32,10 @@ from corated.ratings.catalog import Catalog
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.ratings import Ratings
 from corated.tables import Table
+
+if TYPE_CHECKING:
+    from corated.models.explain import Explanation
+    from corated.models.why import WhatIf, WhyNot
 
 __all__ = ["Answer", "Fitted", "Folded", "Recommendations", "Recommender", "Run"]
 
@@ -84,11 +89,12 @@ class Folded:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model: ratings, catalog, and what answers."""
+    """A fitted model: ratings, catalog, what answers, and a copy of the model with the parameters it has."""
 
     ratings: Ratings
     catalog: Catalog | None
     part: Fitted
+    model: Recommender
 
     @cached_property
     def titles(self) -> pa.Array | None:
@@ -211,7 +217,8 @@ class Recommender(ABC):
             part = self.learn(ratings, Run(resolve_threads(threads), report, check_cancel(cancel)))
         if cancel is not None and cancel.is_set():  # some models have nothing that takes long
             raise Cancelled("The fit was cancelled.")
-        self._fit = Fit(ratings, catalog, part)
+        # Parameters may be changed for the next fit, while this one answers.
+        self._fit = Fit(ratings, catalog, part, self.clone())
         return self
 
     @abstractmethod
@@ -227,6 +234,11 @@ class Recommender(ABC):
         """The ratings the model was fitted to; raises `NotFittedError` before ``fit``."""
         return self._fitted().ratings
 
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog given to ``fit``, None without one; raises `NotFittedError` before ``fit``."""
+        return self._fitted().catalog
+
     def _fitted(self) -> Fit:
         if self._fit is None:
             raise NotFittedError(
@@ -236,7 +248,7 @@ class Recommender(ABC):
 
     def recommend(
         self,
-        users: Iterable[Id] | None = None,
+        users: Iterable[Id] | Id | None = None,
         *,
         n: int = 10,
         history: History | None = None,
@@ -262,7 +274,7 @@ class Recommender(ABC):
         Raises `UnknownIdError` for a user or item that is not in the data, `ParameterError`,
         `MemoryLimitError` where the lists would not fit, or `Cancelled`.
         """
-        fit, n = self._fitted(), check_count("n", n)
+        fit, n, filters = self._fitted(), check_count("n", n), check_filters(filters)
         with reporting(progress, "recommend") as report:
             run = Run(resolve_threads(threads), report, check_cancel(cancel))
             if history is not None:
@@ -291,7 +303,7 @@ class Recommender(ABC):
 
     def recommend_blocks(
         self,
-        users: Iterable[Id] | None = None,
+        users: Iterable[Id] | Id | None = None,
         *,
         n: int = 10,
         threads: int | None = None,
@@ -304,7 +316,7 @@ class Recommender(ABC):
 
         block : users at a time; None for as many as make about two million rows
         """
-        fit, n = self._fitted(), check_count("n", n)
+        fit, n, filters = self._fitted(), check_count("n", n), check_filters(filters)
         places = max(min(n, fit.ratings.n_items), 1)
         block = (
             max(1, min(_BLOCK_USERS, _BLOCK_PLACES // places))
@@ -313,7 +325,7 @@ class Recommender(ABC):
         )
         codes, workers = codes_of(fit.ratings.users, users), resolve_threads(threads)
         check_cancel(cancel)
-        request_of(fit.ratings, fit.catalog, codes[:0], n, check_filters(filters))
+        request_of(fit.ratings, fit.catalog, codes[:0], n, filters)
 
         def blocks() -> Iterator[Recommendations]:
             with reporting(progress, "recommend") as report:
@@ -364,6 +376,90 @@ class Recommender(ABC):
             )
             return Predictions(user_ids, item_ids, fit.part.predict(rows, columns, run))
 
+    def explain(
+        self,
+        user: Id | None,
+        item: Id,
+        *,
+        n: int = 10,
+        history: History | None = None,
+        user_id: Id | None = None,
+        anonymous: bool = False,
+        most: int | None = None,
+        threads: int | None = None,
+    ) -> Explanation:
+        """Tell what the score of an item for a user is made of: terms and shares that add up to it.
+
+        user, item : ids; an item that the user has rated is explained too, as if that were not known
+        n : of how many recommendations it would be one, where neighbors depend on that (``k="2n"``)
+        history, user_id : in place of the user (None), whose ratings to go by; see `recommend`
+        anonymous : leave users who contribute unnamed, and speak to the user
+        most : contributions shown in text and HTML, 5 if not said; all are there and count
+
+        Raises `UnknownIdError` and `IdTypeError` for ids that are not in the data, and `ParameterError`.
+        """
+        from corated.models.explain import Asked, explain
+
+        anonymous, run = check_switch("anonymous", anonymous), Run(resolve_threads(threads))
+        asked = Asked(user, item, n, history, user_id)
+        return explain(self._fitted(), asked, run, anonymous=anonymous, most=most)
+
+    def why_not(
+        self,
+        user: Id | None,
+        item: Id,
+        *,
+        n: int = 10,
+        history: History | None = None,
+        user_id: Id | None = None,
+        threads: int | None = None,
+        **filters: Unpack[Filters],
+    ) -> WhyNot:
+        """Tell why an item is not among the n that `recommend` lists for a user, or that it is.
+
+        filters : those of `recommend`;  other arguments and errors as for `explain`
+        """
+        from corated.models.explain import Asked
+        from corated.models.why import why_not
+
+        asked, run = Asked(user, item, n, history, user_id), Run(resolve_threads(threads))
+        return why_not(self._fitted(), asked, filters, run)
+
+    def what_if(
+        self,
+        user: Id | None,
+        item: Id,
+        *,
+        n: int = 10,
+        history: History | None = None,
+        user_id: Id | None = None,
+        most: int = 1,
+        threads: int | None = None,
+        progress: ProgressOption = None,
+        cancel: Cancel = None,
+    ) -> WhatIf:
+        """Tell which of a user's ratings, if it were gone, would take an item off the user's n.
+
+        Each rating is taken out alone, and the rest folded in as `recommend` does with a history, as of the
+        time they were made; the item whose rating is gone is no candidate for that. For models of users the
+        answer is that of a fit without the rating; with those of items, what is near what stays as it was.
+
+        most : where no rating alone does it: how many may be taken out together, one after another, each
+            time the one that leaves the item lowest (ties: that of the smaller item id), which need not be
+            the fewest that would do
+        progress : counts ratings;  other arguments and errors as for `explain`
+
+        Raises `ParameterError` for an item that is not among the n, which `why_not` explains, and
+        `Cancelled`.
+        """
+        from corated.models.explain import Asked
+        from corated.models.why import what_if
+
+        fit, asked = self._fitted(), Asked(user, item, n, history, user_id)
+        with reporting(progress, "what if") as report:
+            run = Run(resolve_threads(threads), report, check_cancel(cancel))
+            return what_if(fit, asked, run, most=most)
+
 
 def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: object, run: Run) -> Predictions:
     """Predict for one who is not in the data."""
@@ -379,11 +475,11 @@ def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: objec
 
 def _answer(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run: Run) -> Answer:
     """Return lists for user codes of a fitted part, filtered and, if wanted, with some variety."""
-    request, diversity = request_of(fit.ratings, fit.catalog, codes, n, check_filters(filters))
+    request, diversity = request_of(fit.ratings, fit.catalog, codes, n, filters)
     if diversity == 0.0:
         return part.answer(request, run)
     assert fit.catalog is not None
-    pool = part.answer(replace(request, n=min(POOL * n, 2**31 - 1)), run)
+    pool = part.answer(replace(request, n=min(POOL * n, 2**31 - 1), out_of=n), run)
     return diversified(pool, genre_bits(fit.ratings, fit.catalog)[1], min(n, fit.ratings.n_items), diversity)
 
 
@@ -397,7 +493,7 @@ def _check_on_unknown(given: str) -> str:
     return given
 
 
-def _with_unknown(fit: Fit, users: Iterable[Id], n: int, filters: Filters, run: Run) -> Recommendations:
+def _with_unknown(fit: Fit, users: Iterable[Id] | Id, n: int, filters: Filters, run: Run) -> Recommendations:
     """Recommend to users of whom some may not be in the data: those get what is popular."""
     from corated.models.popularity import Popularity
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict, cast
 
 import numpy as np
@@ -48,7 +48,7 @@ class Filters(TypedDict, total=False):
 
 
 def check_filters(given: Mapping[str, Any]) -> Filters:
-    """Return filters of known names; raises `ParameterError` for others."""
+    """Return filters of known names, which can be read many times; raises `ParameterError` for others."""
     known = Filters.__annotations__
     for name in given:
         if name not in known:
@@ -57,7 +57,15 @@ def check_filters(given: Mapping[str, Any]) -> Filters:
                 expected=f"one of {', '.join(known)}",
                 hint="check the spelling",
             )
-    return cast(Filters, dict(given))
+    lasting: dict[str, Any] = {name: _lasting(value) for name, value in given.items()}
+    if isinstance(exclude := given.get("exclude"), Mapping):
+        lasting["exclude"] = {user: _lasting(items) for user, items in exclude.items()}
+    return cast(Filters, lasting)
+
+
+def _lasting(value: object) -> object:
+    """Return what an iterator gives as a list: lists may be asked for in parts, each of which reads it."""
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def request_of(
@@ -77,7 +85,11 @@ def request_of(
     barred |= _of_catalog(ratings, catalog, filters)
     diversity = check_amount("diversity", filters.get("diversity", 0.0), "a number from 0 to 1", least=0.0)
     if diversity > 1.0:
-        check_amount("diversity", np.nan, "a number from 0 to 1")
+        raise ParameterError(
+            f"diversity={diversity:g} cannot be used.",
+            expected="a number from 0 to 1",
+            hint="try diversity=0.5",
+        )
     if diversity > 0.0:
         _needs_catalog(catalog, "diversity")
     request = Request(
@@ -137,6 +149,12 @@ def _ends(years: Any) -> tuple[int, int]:
             f"years={years!r} cannot be used.",
             expected="two years, or None for no end",
             hint="for example years=(1990, 1999), or years=(2010, None)",
+        )
+    if ends[0] > ends[1]:
+        raise ParameterError(
+            f"years={years!r} allows nothing: it ends before it begins.",
+            expected="the first year, then the last",
+            hint=f"try years=({ends[1]}, {ends[0]})",
         )
     return int(ends[0]), int(ends[1])
 

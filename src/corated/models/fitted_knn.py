@@ -176,7 +176,7 @@ class FittedKNN:
 
     def _near_for(self, request: Request, run: Run) -> Links:
         """Find the 2n neighbors of those asked for (of every item, on the side of items)."""
-        return near_links(self.graph_for(request.codes, request.n, run), self.settings)
+        return near_links(self.graph_for(request.codes, request.recommended, run), self.settings)
 
     def graph_for(self, users: Int64s, n: int, run: Run) -> Neighbors:
         """Return neighbors where they depend on how many recommendations are asked for."""
@@ -237,7 +237,15 @@ class FittedKNN:
             limits = limits._replace(k=len(self.graph.ids))
             return graph_sums(self.found, subjects, objects, self.raters, limits, run)
         limits = limits._replace(k=min(limits.k, self.engine.n))
-        return neighbor_sums(self.engine, subjects, objects, self.raters, limits, run)
+        sums = neighbor_sums(self.engine, subjects, objects, self.raters, limits, run)
+        if settings.scope == "all" or settings.counts_all:
+            return sums
+        # Of the raters who were chosen, those who like it: Σ 1 · worth, with a worth of 0 for the others.
+        raters = self.raters._replace(counts=np.ones_like(self.raters.counts))
+        likes = neighbor_sums(
+            self.engine, subjects, objects, raters, limits._replace(is_counted=True), run.quietly()
+        )
+        return replace(sums, support=likes.total.astype(np.int64))
 
     @cached_property
     def found(self) -> Found:
@@ -307,7 +315,7 @@ class FittedKNN:
             return Folded(replace(part, source=self.source), code)
         one = alone(self.trained, profile)
         centered = self.centered.of_newcomer(profile.items, profile.values)
-        counted = Counted(one, self.settings, centered)
+        counted = Counted(one, self._aged_as_fitted(profile), centered)
         prior = self.prior
         if len(prior.score):
             row = slice(*prior.own_indptr[profile.code : profile.code + 2]) if profile.code >= 0 else slice(0)
@@ -322,6 +330,14 @@ class FittedKNN:
             prior=prior,
         )
         return Folded(part, 0)
+
+    def _aged_as_fitted(self, profile: Profile) -> Settings:
+        """Return settings by which a profile alone ages as it would among the others."""
+        if profile.times is None:
+            return replace(self.settings, at=None)  # all of it is as new as can be
+        if self.settings.at is not None or self.trained.times is None:
+            return self.settings
+        return replace(self.settings, at=np.datetime64(int(self.trained.times.max(initial=0)), "us"))
 
     def changed(self, **changes: Any) -> FittedKNN:
         """Return the same with changes that leave neighbors alone, and what was made of those."""

@@ -29,16 +29,20 @@ class Profile:
     id : whose they are; None for somebody without an id
     code : the user in the data who has this id, and whose ratings these replace; −1 for nobody
     items : int64, codes, ascending;  values : float64, ratings
+    times : int64, UTC microseconds; None for the time of the latest rating in the data
     """
 
     id: Id | None
     code: int
     items: Int64s
     values: Floats
+    times: Int64s | None = None
 
-    def without(self, place: int) -> Profile:
-        """Return the profile without one of its ratings."""
-        return Profile(self.id, self.code, np.delete(self.items, place), np.delete(self.values, place))
+    def without(self, places: int | Int64s) -> Profile:
+        """Return the profile without some of its ratings."""
+        times = None if self.times is None else np.delete(self.times, places)
+        items, values = np.delete(self.items, places), np.delete(self.values, places)
+        return Profile(self.id, self.code, items, values, times)
 
 
 def read_profile(ratings: Ratings, history: History, user_id: Id | None) -> Profile:
@@ -153,10 +157,12 @@ def _made(ratings: Ratings, users: IdMap, rows: Csr, profile: Profile, put: Any)
     codes = None
     if ratings.scale is not None and ratings.codes is not None:
         codes = put(ratings.codes, ratings.scale.encode(profile.values))
-    latest = 0 if ratings.times is None else ratings.times.max(initial=0)
+    times = profile.times
+    if times is None:
+        times = np.full(len(profile.items), 0 if ratings.times is None else ratings.times.max(initial=0))
     return Ratings(
         users, ratings.items, ratings.scale, rows, codes,
-        put(ratings.times, np.full(len(profile.items), latest)), (),
+        put(ratings.times, times), (),
         put(ratings.off_scale_values, profile.values),
     )  # fmt: skip
 

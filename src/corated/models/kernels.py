@@ -159,9 +159,11 @@ def new_work(marks: Ints, best: TopK) -> Work:
 @kernel
 def _leave_out(seen: Seen, user: int, row: int, mark: Ints, stamp: int) -> None:
     for at in range(seen.indptr[user], seen.indptr[user + 1]):
-        mark[seen.items[at]] = stamp
+        item = seen.items[at]
+        mark[item] = max(mark[item], stamp)  # what is barred stays so
     for at in range(seen.taken_indptr[row], seen.taken_indptr[row + 1]):
-        mark[seen.taken[at]] = stamp
+        taken = seen.taken[at]
+        mark[taken] = max(mark[taken], stamp)
 
 
 @inlined

@@ -62,6 +62,7 @@ class Request:
     barred : by item code, what is left out for everyone; None for nothing
     left_out : what is left out row by row, further to that
     min_support : the support that a listed item must have, whatever the model asks
+    out_of : how many recommendations are made of the list, where neighbors depend on that; None for n
     """
 
     codes: Int64s
@@ -70,6 +71,12 @@ class Request:
     barred: npt.NDArray[np.bool_] | None = None
     left_out: Rows | None = None
     min_support: int = 0
+    out_of: int | None = None
+
+    @property
+    def recommended(self) -> int:
+        """How many recommendations are made of a list."""
+        return self.n if self.out_of is None else self.out_of
 
     def some(self, rows: Int64s) -> Request:
         """Return what is asked for some of the rows."""

@@ -28,6 +28,7 @@ __all__ = [
     "check_rule",
     "check_scope",
     "default_like",
+    "instant",
     "liked",
     "weights",
 ]
@@ -124,7 +125,8 @@ def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
     values = ratings.values
     if like == "mean":
         rows = np.repeat(np.arange(ratings.n_users), ratings.user_counts)
-        means = np.bincount(rows, weights=values, minlength=ratings.n_users) / ratings.user_counts
+        counts = np.maximum(ratings.user_counts, 1)  # somebody who is folded in may have rated nothing
+        means = np.bincount(rows, weights=values, minlength=ratings.n_users) / counts
         # The mean of equal ratings can come out some units in the last place above them.
         means -= 1e-9 * np.maximum(1.0, np.abs(means))
         return np.asarray(values >= means[rows])
@@ -162,18 +164,18 @@ def age_weights(ratings: Ratings, half_life: float | None, at: object = None) ->
             expected="a column of times",
             hint="read the ratings with their times, or leave half_life and at out",
         )
-    now = int(ratings.times.max(initial=0)) if at is None else _instant(at)
+    now = int(ratings.times.max(initial=0)) if at is None else instant(at)
     age = (now - ratings.times) / _DAY
     weight = np.ones(len(age)) if half_life is None else np.exp2(-np.maximum(age, 0.0) / half_life)
     return np.where(ratings.times > now, 0.0, weight)
 
 
-def _instant(at: object) -> int:
-    """Return a time as UTC microseconds."""
+def instant(at: object, *, hint: str = "leave it out to count age from the latest rating") -> int:
+    """Return a time, a datetime or its ISO text, as UTC microseconds; raises `ParameterError`."""
     try:
         if isinstance(at, str):
             at = datetime.fromisoformat(at)
-        if isinstance(at, np.datetime64):
+        if isinstance(at, np.datetime64) and not np.isnat(at):
             return int(at.astype("M8[us]").astype(np.int64))
         if isinstance(at, datetime):
             given = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
@@ -183,7 +185,7 @@ def _instant(at: object) -> int:
     raise ParameterError(
         f"at={at!r} is no time.",
         expected='a datetime, or text such as "2026-01-31" or "2026-01-31T12:00+01:00"',
-        hint="leave it out to count age from the latest rating",
+        hint=hint,
     )
 
 

@@ -98,13 +98,13 @@ class Settings:
         if self.everyone > 0.0 and rule not in _ADDING:
             raise _apart(f"everyone={self.everyone:g}", rule, f"a rule that adds up: {', '.join(_ADDING)}")
         if isinstance(center, Zeros) and (
-            self.scope == "raters" or self.k is None or self.support_shrink > 0
+            self.scope == "raters" or self.k is None or self.support_shrink > 0 or self.min_support > 1
         ):
             raise ParameterError(
-                f'center="zeros" cannot be used with scope={self.scope!r}, k={k!r} and '
-                f"support_shrink={self.support_shrink:g}.",
+                f'center="zeros" cannot be used with scope={self.scope!r}, k={k!r}, '
+                f"support_shrink={self.support_shrink:g} and min_support={self.min_support}.",
                 expected='scope="all" and a number of neighbors: who did not rate counts too',
-                hint='set scope="all", a number for k, and leave support_shrink out',
+                hint='set scope="all", a number for k, and leave support_shrink and min_support out',
             )
         if self.direction == "reverse" and (
             self.scope == "raters" or self.k is None or self.every or rule == "closest"

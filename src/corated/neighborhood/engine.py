@@ -127,6 +127,8 @@ class Engine:
         """
         of, ratings = check_of(of), check_ratings(ratings)
         measure = get_measure(measure)
+        if isinstance(measure, Custom):
+            measure.prepare()
         asked = check_count("min_common", min_common)
         numbers = numbers_of(ratings, of, measure)
         least = 4 if isinstance(measure.adjustment, LowerBound) else measure.least

@@ -41,7 +41,8 @@ class PairResult:
     Attributes
     ----------
     of, measure, min_common : what was asked
-    a, b : the two ids, in the order asked
+    a, b : the two ids, in the order asked; None for somebody without an id, of whom
+        `corated.models.explain.Explanation.evidence` tells
     title_a, title_b : titles of two items where a catalog was given; else None
     size_a, size_b : how many ratings each of the two has
     n_common : how many they have in common
@@ -67,8 +68,8 @@ class PairResult:
     of: Of
     measure: str
     min_common: int
-    a: Id
-    b: Id
+    a: Id | None
+    b: Id | None
     title_a: str | None
     title_b: str | None
     size_a: int
@@ -128,7 +129,7 @@ class PairResult:
     def _head(self) -> str:
         one, other = ("user", "item") if self.of == "users" else ("item", "user")
         names = [
-            quote_id(id) + (f" ({title})" if title is not None else "")
+            ("(no id)" if id is None else quote_id(id)) + (f" ({title})" if title is not None else "")
             for id, title in ((self.a, self.title_a), (self.b, self.title_b))
         ]
         shared = f"{counted(self.n_common, other)} in common, of {self.size_a:,} and {self.size_b:,}"

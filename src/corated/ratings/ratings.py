@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
 
+from corated.errors import ParameterError
 from corated.ratings.ids import Id, IdMap
 from corated.ratings.scale import Scale
 
@@ -230,6 +231,35 @@ class Ratings:
         ids = self.items.take(self.by_user.indices[span]).to_pylist()
         return dict(zip(ids, ratings.tolist(), strict=True))
 
+    def where(self, mask: npt.ArrayLike) -> Ratings:
+        """Return some of the ratings: those for which ``mask``, bool[n_ratings] in `by_user` order, is true.
+
+        Users and items without a rating among them leave, so codes differ; ids, scale and times stay as
+        they are. Raises `ParameterError` for anything but one bool for each rating.
+        """
+        kept = np.asarray(mask)
+        if kept.dtype != np.bool_ or kept.shape != (self.n_ratings,):
+            raise ParameterError(
+                f"The mask is {kept.dtype} of shape {kept.shape}.",
+                expected=f"bool of shape ({self.n_ratings},): one for each rating, in by_user order",
+                hint="compare ratings.values or ratings.times with something",
+            )
+        before = np.concatenate([[0], np.cumsum(kept)])[self.by_user.indptr]
+        counts, entries = np.diff(before), self.by_user.indices[kept]
+        users = np.flatnonzero(counts)
+        rated = np.bincount(entries, minlength=self.n_items) > 0
+        new_code = (np.cumsum(rated) - 1).astype(np.int32)
+        indptr = np.concatenate([[0], np.cumsum(counts[users])]).astype(np.int64)
+        return Ratings(
+            IdMap(self.users.take(users), self.users.what),
+            IdMap(self.items.take(np.flatnonzero(rated)), self.items.what),
+            self.scale,
+            Csr(indptr, new_code[entries]),
+            None if self.codes is None else self.codes[kept],
+            None if self.times is None else self.times[kept],
+            off_scale_values=None if self.off_scale_values is None else self.off_scale_values[kept],
+        )
+
     def check(self) -> Report:
         """Return the data report: counts, scale, reach, and what to mind before fitting."""
         from corated.ratings.check import check
@@ -265,7 +295,7 @@ class Ratings:
             ("ratings", f"{self.n_ratings:,}"),
             ("scale", str(self.scale) if self.scale is not None else "none (any number)"),
         ]
-        if self.times is not None:
+        if self.times is not None and len(self.times):
             first, last = (np.datetime64(int(t), "us").astype("M8[D]") for t in _ends(self.times))
             facts.append(("times", f"{first} to {last}"))
         return facts

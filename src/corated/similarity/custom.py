@@ -117,8 +117,15 @@ class Custom(Measure):
         numba: Any = import_module("numba")  # here, so that naming measures stays quick
         if numba.config.DISABLE_JIT:
             return np.vectorize(inner or self.function, otypes=[np.float64])
-        made: Callable[..., Any] = numba.vectorize(nopython=True)(inner or self.function)
+        double = numba.float64
+        # Compiled here and at once: two threads that come to it together would both.
+        signature = double(*([double] * len(self.reads)))
+        made: Callable[..., Any] = numba.vectorize([signature], nopython=True)(inner or self.function)
         return made
+
+    def prepare(self) -> None:
+        """Compile a function of numbers, in the thread that asks, where Ctrl-C can interrupt it."""
+        _ = self._of_arrays
 
     def evaluate(self, statistics: Mapping[str, Floats]) -> Floats:
         """Return the values of pairs; raises `ParameterError` where the function does not return them.

@@ -589,3 +589,42 @@ def test_joining_owns_its_memory():
     assert joined([own]) is own
     assert joined([np.array([1]), np.array([0.5])]).tolist() == [1, 0.5]
     assert len(joined([])) == 0
+
+
+def test_where_keeps_ids_scale_and_times():
+    timed = Ratings.from_arrays(USERS, ITEMS, VALUES, [4, 3, 2, 1], scale=(0, 5, 0.5))
+    some = timed.where(timed.values > 0.5)
+    assert some.to_arrow().drop(["timestamp"]).to_pylist() == [row for row in ROWS if row["rating"] > 0.5]
+    assert some.times.tolist() == [3_000_000, 2_000_000, 4_000_000]
+    assert (list(some.users), list(some.items)) == ([1, 3], ["a", "b"])
+    assert (some.users.what, some.items.what) == ("user", "item")
+    assert some.scale == timed.scale
+    assert some.by_user.indices.dtype == np.int32
+    assert some.by_item.indptr.tolist() == [0, 2, 3]
+    assert timed.n_ratings == 4
+    same = timed.where(np.ones(4, dtype=bool))
+    assert same.to_arrow() == timed.to_arrow()
+    with pytest.raises(ValueError, match="read-only"):
+        some.codes[0] = 0
+
+
+def test_where_off_a_scale_and_without_times():
+    floats = Ratings.from_arrays([1, 1, 2], [1, 2, 3], [0.123456, 2.5, 1e6])
+    some = floats.where([False, True, True])
+    assert some.values.tolist() == [2.5, 1e6]
+    assert (some.scale, some.times, some.codes) == (None, None, None)
+    assert list(some.items) == [2, 3]
+
+
+def test_where_nothing_is_left(ratings):
+    timed = Ratings.from_arrays([1], [1], [1], [1_381_620_027])
+    for one in (ratings, timed):
+        none = one.where(np.zeros(len(one), dtype=bool))
+        assert (none.n_users, none.n_items, none.n_ratings) == (0, 0, 0)
+        assert "ratings: 0" in repr(none)
+
+
+@pytest.mark.parametrize("mask", [[True], [0, 1, 1, 0], True, np.ones((4, 1), dtype=bool), ["a"] * 4])
+def test_where_wants_one_bool_for_each_rating(ratings, mask):
+    with pytest.raises(ParameterError, match=r"one for each rating, in by_user order"):
+        ratings.where(mask)

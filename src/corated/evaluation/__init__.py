@@ -1,0 +1,104 @@
+"""Evaluation: splits that say what they leak, and metrics that say what they mean.
+
+from corated import evaluation as ev
+
+split = ev.by_time(ratings, quantile=0.8)
+model.fit(split.train)
+found = ev.match(ev.rankings_of(split, model.recommend(), n=10), ev.relevance_of(split))
+ev.averaged(ev.ndcg(found, 10))
+"""
+
+from corated.evaluation.beyond import (
+    catalog_coverage,
+    exposure,
+    gini,
+    intra_list_diversity,
+    novelty,
+    personalization,
+    popularity_lift,
+    serendipity,
+    user_coverage,
+)
+from corated.evaluation.metrics import (
+    Averaged,
+    RatingErrors,
+    auc,
+    averaged,
+    hit_rate,
+    mae,
+    map_capped,
+    map_full,
+    mrr,
+    ndcg,
+    precision,
+    rating_errors,
+    recall,
+    recall_capped,
+    rmse,
+)
+from corated.evaluation.ranked import Match, Rankings, Relevance, match, rankings_of, relevance_of
+from corated.evaluation.split import Split, given
+from corated.evaluation.splits import (
+    Folds,
+    at_random,
+    by_time,
+    folds_from_files,
+    k_folds,
+    leave_last,
+    leave_one_out,
+    surprise_folds,
+)
+from corated.evaluation.strata import Strata, strata
+from corated.evaluation.table import METRICS, Asked, Case, Metric, Value, get_metric, get_metrics
+
+__all__ = [
+    "METRICS",
+    "Asked",
+    "Averaged",
+    "Case",
+    "Folds",
+    "Match",
+    "Metric",
+    "Rankings",
+    "RatingErrors",
+    "Relevance",
+    "Split",
+    "Strata",
+    "Value",
+    "at_random",
+    "auc",
+    "averaged",
+    "by_time",
+    "catalog_coverage",
+    "exposure",
+    "folds_from_files",
+    "get_metric",
+    "get_metrics",
+    "gini",
+    "given",
+    "hit_rate",
+    "intra_list_diversity",
+    "k_folds",
+    "leave_last",
+    "leave_one_out",
+    "mae",
+    "map_capped",
+    "map_full",
+    "match",
+    "mrr",
+    "ndcg",
+    "novelty",
+    "personalization",
+    "popularity_lift",
+    "precision",
+    "rankings_of",
+    "rating_errors",
+    "recall",
+    "recall_capped",
+    "relevance_of",
+    "rmse",
+    "serendipity",
+    "strata",
+    "surprise_folds",
+    "user_coverage",
+]
