@@ -22,7 +22,10 @@ from corated.errors import CoratedNotice, ParameterError
 
 __all__ = ["COMMANDS", "app"]
 
-COMMANDS = ("check", "plan", "neighbors", "pair", "diagnose", "recommend", "sample", "fetch", "doctor")
+COMMANDS = (
+    *("check", "plan", "neighbors", "pair", "diagnose", "recommend", "fit", "predict", "similar", "explain"),
+    *("inspect", "sample", "fetch", "doctor"),
+)
 """Every command, in the order of ``--help``; each is ``NAME_command`` in the module of its name."""
 
 _ABOUT = """Find who rated alike, exactly, and recommend from it.
@@ -40,6 +43,8 @@ First steps:
   corated sample --size small -o demo
   corated check demo/ratings.dat --catalog demo/movies.dat
   corated recommend demo/ratings.dat --catalog demo/movies.dat
+  corated fit demo/ratings.dat --catalog demo/movies.dat -o demo/model.corated
+  corated recommend --model demo/model.corated 35
 """
 
 

@@ -15,9 +15,10 @@ _HEAD = """# The command line
 
 <!-- Written by `python -m corated.cli.docs > docs/cli.md`. Change the commands, not this page. -->
 
-`corated COMMAND RATINGS [options]`. Results go to standard output, progress bars and notices to standard
-error, so results can be piped. `-` stands for standard input (ratings, or `--users`) and standard output
-(`-o`).
+`corated COMMAND RATINGS [options]`; what recommends, predicts or explains also takes a [kept](keeping.md)
+model, `--model FILE`, in place of RATINGS. Results go to standard output, progress bars and notices to
+standard error, so results can be piped. `-` stands for standard input (ratings, or a file of ids, pairs or a
+history) and standard output (`-o`).
 
 A file that is written appears under its name only when it is whole: if anything goes wrong before, the file
 that stood there is as it was.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -28,6 +30,7 @@ __all__ = [
     "SIDES",
     "SIZES",
     "TIME_UNITS",
+    "Amount",
     "Command",
     "Count",
     "Decorator",
@@ -35,6 +38,7 @@ __all__ = [
     "Measure",
     "ReadingOption",
     "Scale",
+    "Years",
     "as_record",
     "catalog_option",
     "command",
@@ -57,7 +61,8 @@ ON_BAD: Final = ("refuse", "drop")
 RULES: Final = ("closest", "votes", "weighted_votes", "sum", "mean")
 PRESETS: Final = (
     *("best", "notebook", "surprise-knnbasic", "surprise-knnwithmeans", "surprise-knnbaseline"),
-    *("lenskit-user", "lenskit-item", "mymedialite-item-pearson", "tois-itemknn", "tois-userknn"),
+    *("lenskit-user", "lenskit-item", "mymedialite-item-pearson", "bars-itemcf", "tois-itemknn"),
+    "tois-userknn",
 )
 MEASURES: Final = (
     *("pearson", "euclidean", "msd", "manhattan", "cosine", "cosine_common", "constrained_pearson"),
@@ -162,6 +167,68 @@ class Like(_ParamType):
                 expected="a rating such as 7, or mean for each user's own mean",
                 hint="leave --like out for the top 30 % of the scale",
             ) from None
+
+
+class Amount(_ParamType):
+    """A finite number, above or at least some bound, and at most another."""
+
+    name = "amount"
+
+    def __init__(
+        self,
+        *,
+        example: str,
+        above: float | None = None,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> None:
+        self._example, self._above, self._least, self._most = example, above, least, most
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> float:  # noqa: ARG002
+        """Return the number; raises `ParameterError` for anything else."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        is_there = math.isfinite(number)
+        is_there &= (self._above is None or number > self._above) and (
+            self._least is None or number >= self._least
+        )
+        if is_there and (self._most is None or number <= self._most):
+            return number
+        option = param.opts[-1] if param is not None else "The number"
+        start = f"above {self._above:g}" if self._above is not None else f"from {self._least or 0:g}"
+        end = "" if self._most is None else f" to {self._most:g}"
+        raise ParameterError(
+            f"{option} {value} cannot be used.",
+            expected=f"a number {start}{end}",
+            hint=f"try {option} {self._example}",
+        )
+
+
+class Years(_ParamType):
+    """Years written FIRST-LAST, FIRST-, -LAST or YEAR."""
+
+    name = "years"
+
+    def convert(
+        self,
+        value: Any,
+        param: _Parameter,  # noqa: ARG002
+        ctx: _Context,  # noqa: ARG002
+    ) -> tuple[int | None, int | None]:
+        """Return the first and the last year, None for no end; raises `ParameterError` for anything else."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,6})?([-–])?(\d{1,6})?", str(value).replace(" ", ""))
+        if found is not None and any(found.group(1, 3)):
+            first, dash, last = found.groups()
+            return int(first) if first else None, int(last) if last else None if dash else int(first)
+        raise ParameterError(
+            f"--years {value} are no years.",
+            expected="FIRST-LAST, or one end left open",
+            hint="try --years 1990-1999, --years 2010- or --years -1980",
+        )
 
 
 class Measure(_ParamType):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from corated import Ratings
     from corated.ratings.ids import Id, IdMap
 
-__all__ = ["ids_from", "note_excess", "subjects"]
+__all__ = ["ids_from", "note_excess", "subjects", "text_of"]
 
 _SHOWN = 5
 
@@ -85,24 +85,25 @@ def _unknown(ids: IdMap, id: Id) -> UnknownIdError:
 
 def _lines(file: str, name: str) -> list[tuple[str, str]]:
     """Return ("line 3: ", text) for each line that is not empty."""
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(
-            f"{name}: cannot be read: {error.strerror or error}.",
-            expected="a file of one id a line",
-            hint="Check the path.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name}: is not UTF-8 at byte {error.start:,}.",
-            expected="ids in UTF-8, one a line",
-            hint="Save it as UTF-8.",
-        ) from error
+    text = text_of(file, name, "ids in UTF-8, one a line")
     return [
         (f"line {at}: ", line.rstrip("\r")) for at, line in enumerate(text.split("\n"), 1) if line.strip()
     ]
+
+
+def text_of(file: str, name: str, expected: str) -> str:
+    """Return the text of a file, or of standard input for -; raises `DataError` where it has none."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be read: {error.strerror or error}.", expected=expected, hint="Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}: is not UTF-8 at byte {error.start:,}.", expected=expected, hint="Save it as UTF-8."
+        ) from error
 
 
 def note_excess(ratings: Ratings, side: str, k: int | str | None, n: int | None = None) -> None:

@@ -24,7 +24,7 @@ from corated.errors import ParameterError
 if TYPE_CHECKING:
     from corated import Catalog, Ratings
 
-__all__ = ["Reading", "read_catalog", "reads_ratings"]
+__all__ = ["READING_OPTIONS", "Reading", "read_catalog", "reads_ratings"]
 
 _TABS = {"\\t": "\t", "tab": "\t"}
 
@@ -117,8 +117,7 @@ def _remarks(ratings: Ratings) -> list[str]:
 
 _option = functools.partial(click.option, cls=ReadingOption)
 
-_OPTIONS: tuple[Decorator, ...] = (
-    click.argument("path", metavar="RATINGS"),
+READING_OPTIONS: tuple[Decorator, ...] = (
     _option("--user", metavar="NAME", help="Column of user ids; usual names are recognized."),
     _option("--item", metavar="NAME", help="Column of item ids."),
     _option("--rating", metavar="NAME", help="Column of ratings."),
@@ -165,5 +164,5 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
 )
 
-reads_ratings = as_record(Reading, "reading", _OPTIONS)
+reads_ratings = as_record(Reading, "reading", (click.argument("path", metavar="RATINGS"), *READING_OPTIONS))
 """Add RATINGS and the options of reading to a command, which gets them as one `Reading`, ``reading``."""

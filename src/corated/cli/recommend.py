@@ -1,131 +1,29 @@
-"""``corated recommend``: everyone's recommendations."""
+"""``corated recommend``: everyone's recommendations, by ratings or by a kept model."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from corated.cli.machine import human_bytes, peak_bytes
-from corated.cli.options import (
-    PRESETS,
-    RULES,
-    SIDES,
-    Count,
-    Like,
-    as_record,
-    catalog_option,
-    command,
-    measure_option,
-    progress_option,
-    threads_option,
-)
+from corated.cli.options import Count, command, progress_option, threads_option
 from corated.cli.people import note_excess, subjects
-from corated.cli.reading import Reading, read_catalog, reads_ratings
 from corated.cli.show import count
+from corated.cli.source import Source, model_or_ratings
 from corated.cli.state import current
+from corated.cli.wishes import Wishes, one_stdin, wishes_options
 from corated.cli.write import Output, writes_rows
 from corated.errors import ParameterError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from corated import Recommendations, Recommender
+    from corated import Recommendations
 
 __all__ = ["recommend_command"]
-
-_NEIGHBOR_OPTIONS: Final = ("by", "measure", "k", "min_common", "rule", "like", "min_support")
-
-
-@dataclass(frozen=True)
-class Model:
-    """What recommends: a preset, and what differs from it; None is the preset's own."""
-
-    preset: str | None
-    by: str | None
-    measure: str | None
-    k: int | str | None
-    min_common: int | None
-    rule: str | None
-    like: float | str | None
-    min_support: int | None
-    no_fallback: bool
-
-    def __post_init__(self) -> None:
-        if self.preset == "notebook":
-            for name in _NEIGHBOR_OPTIONS:
-                if name != "like" and getattr(self, name) is not None:
-                    option = name.replace("_", "-")
-                    raise ParameterError(
-                        f"--preset notebook is a fixed method, which --{option} would change.",
-                        expected="--like alone, since what is liked depends on the scale",
-                        hint=f"leave --preset or --{option} out",
-                    )
-
-    def build(self) -> Recommender:
-        """Return the unfitted model."""
-        import corated as cr
-
-        base = cr.preset(self.preset or "best")
-        if not isinstance(base, cr.Fallback):
-            return base if self.like is None else base.clone().set_params(like=self.like)
-        first, *others = (model.clone() for model in base.models)
-        changes = {name: getattr(self, name) for name in _NEIGHBOR_OPTIONS[1:]}
-        changes = {name: value for name, value in changes.items() if value is not None}
-        kind = cr.ItemKNN if self.by == "items" else cr.UserKNN
-        settings = first.get_params()
-        if kind is cr.ItemKNN:  # an item has few neighbors that one user likes
-            settings["min_support"] = 1
-        near = kind(**{**settings, **changes})
-        if self.no_fallback:
-            return near
-        if self.like is not None:
-            for other in others:
-                other.set_params(like=self.like)
-        return cr.Fallback(models=[near, *others])
-
-
-_model = as_record(
-    Model,
-    "model",
-    (
-        click.option(
-            "--preset",
-            type=click.Choice(PRESETS),
-            help="Named settings. best (the default): similar users' likes, filled up from what is popular. "
-            "notebook: the closest users by distance, and nothing else; liked is 7 or higher, which --like "
-            "changes for other scales. The options below change best.",
-        ),
-        click.option(
-            "--by", type=click.Choice(SIDES), help="Go by similar users (the default) or similar items."
-        ),
-        measure_option(None, help="How alike is measured."),
-        click.option(
-            "--k",
-            type=Count("2n", example=40),
-            metavar="N",
-            help="Neighbors each; 2n is twice what -n asks for.",
-        ),
-        click.option("--min-common", type=Count(example=3), metavar="N", help="Rated in common at least."),
-        click.option("--rule", type=click.Choice(RULES), help="How neighbors become a list."),
-        click.option(
-            "--like",
-            type=Like(),
-            metavar="RATING",
-            help="Rated this or higher is liked; mean: the user's own mean. "
-            "By default the top 30 % of the scale.",
-        ),
-        click.option(
-            "--min-support",
-            type=Count(example=2),
-            metavar="N",
-            help="Neighbors behind an item at least.",
-        ),
-        click.option("--no-fallback", is_flag=True, help="Only what neighbors give; lists may be shorter."),
-    ),
-)
 
 
 @command(
@@ -134,10 +32,11 @@ _model = as_record(
     corated recommend ratings.dat --catalog movies.dat -n 20 -o lists.parquet
     corated recommend ratings.csv 35 51 --by items --measure jaccard --k 50
     corated recommend ratings.dat --users some.txt --preset notebook -o - --out-format jsonl
+    corated recommend --model model.corated 35 --genre Drama --years 1990-1999 --diversity 0.3
+    corated recommend --model model.corated --history mine.csv
     """
 )
-@reads_ratings
-@click.argument("asked", metavar="[USER]...", nargs=-1)
+@model_or_ratings("[USER]...")
 @click.option(
     "--users",
     "users_file",
@@ -145,41 +44,47 @@ _model = as_record(
     help="For the users in this file only, one id a line; - for standard input.",
 )
 @click.option("-n", type=Count(), metavar="N", default=10, show_default=True, help="Items for each user.")
-@catalog_option
-@_model
+@wishes_options
 @writes_rows
 @threads_option
 @progress_option
-def recommend_command(
-    reading: Reading,
-    asked: tuple[str, ...],
-    users_file: str | None,
-    n: int,
-    catalog: str | None,
-    model: Model,
-    to: Output,
-    threads: int | None,
-) -> None:
+def recommend_command(source: Source, users_file: str | None, n: int, wishes: Wishes, to: Output) -> None:
     """Recommend items to everyone, or to the USERs named.
 
-    Rows: user_id, item_id, rank, score, support, source, and title with a catalog. Without -o the first
-    rows are shown. source says which model gave the row: neighbors, or popularity where they give too few.
+    By RATINGS, or by a model that corated fit has kept. Rows: user_id, item_id, rank, score, support, source,
+    and title with a catalog. Without -o the first rows are shown. source says which model gave the row:
+    neighbors, or popularity where they give too few.
     """
     start = time.perf_counter()
-    to.keep_apart(reading.path, catalog, users_file)
-    chosen = model.build()
-    tally = Tally(model=repr(chosen), n=n, output=to.output)
-    bar = current().bar or None
-    with to.opened(all_rows=bool(asked or users_file)) as rows:
-        ratings = reading.ratings()
-        titles = read_catalog(catalog, ratings)
-        note_excess(ratings, model.by or "users", model.k, n if _is_given("n") else None)
-        users = subjects(ratings.users, asked, users_file, reading.path)
-        chosen.fit(ratings, catalog=titles, threads=threads, progress=bar)
-        for block in chosen.recommend_blocks(users, n=n, threads=threads, progress=bar):
-            rows.write(tally.add(block))
+    inputs = (*source.inputs, users_file, *wishes.inputs)
+    to.keep_apart(*inputs)
+    _check_asked(source, users_file, wishes)
+    one_stdin(*inputs)
+    chosen = None if source.file is not None else source.model.build()
+    with to.opened(all_rows=bool(source.rest or users_file or wishes.history)) as rows:
+        data = source.read()
+        if chosen is not None:
+            note_excess(data.ratings, source.model.by or "users", source.model.k)
+        note_excess(data.ratings, "users", None, n if _is_given("n") else None)
+        users = subjects(data.ratings.users, source.rest, users_file, source.path or "")
+        filters, history = wishes.filters(data, is_kept=chosen is None), wishes.history_of(data)
+        model = source.fitted(data, chosen)
+        tally, bar = Tally(model=repr(model), n=n, output=to.output), current().bar or None
+        if history is not None:
+            rows.write(tally.add(model.recommend(history=history, n=n, threads=source.threads, **filters)))
+        else:
+            for block in model.recommend_blocks(users, n=n, threads=source.threads, progress=bar, **filters):
+                rows.write(tally.add(block))
     tally.finish(start)
     to.finish(rows, tally.to_dict(), tally.lines())
+
+
+def _check_asked(source: Source, users_file: str | None, wishes: Wishes) -> None:
+    """Refuse to answer users and a history at once."""
+    if wishes.history is not None and (source.rest or users_file is not None):
+        raise ParameterError(
+            "--history is of somebody who is not in the data, and users were named too.", hint="choose one"
+        )
 
 
 @dataclass

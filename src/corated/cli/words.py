@@ -9,7 +9,7 @@ __all__ = ["on_command_line", "printable"]
 _SETTINGS = re.findall(
     r"\w+",
     """user item rating time format scale duplicates time_unit tz encoding delimiter ids on_bad
-    of measure k n min_common rule like min_support threads memory_limit preset
+    of measure k n min_common rule like min_support half_life everyone diversity threads memory_limit preset
     size users items ratings seed folder accept_license catalog""",
 )
 _FLAGS = {
@@ -32,6 +32,7 @@ _ENCODED = str.maketrans(
 
 def on_command_line(text: str) -> str:
     """Write settings named in a message as options."""
+    text = re.sub(r"\bwhy_not\b", "--why-not", text)
     text = _CHOICES.sub(lambda match: match[1] + match[2].replace('"', ""), text)
     return _TWICE.sub(r"\1", _SETTING.sub(_option, text))
 
