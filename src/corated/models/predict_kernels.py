@@ -100,7 +100,7 @@ def _lay_out(found: Found, index: int, limits: Limits, desk: Desk) -> None:
 def _last_of_best(desk: Desk, k: int, many: int) -> tuple[float, int]:
     """Return what the k-th best of the neighbors at hand is ordered by; the worst where there are fewer."""
     if many <= k:
-        return -np.inf, np.int64(-1)
+        return -np.inf, -1
     for j in range(many):
         v = desk.who[j]
         desk.keys[j], desk.ties[j] = desk.key[v], tie_of(desk.n[v], v)
