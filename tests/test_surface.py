@@ -7,9 +7,10 @@ import corated as cr
 
 PUBLIC = {
     "ALS", "BiasedMF", "Blend",
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback", "ItemKNN",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback", "Kriging", "ItemKNN",
     "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
+    "compare", "evaluate", "tune",
     "fetch", "load", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings",
     "sample", "save",
 }  # fmt: skip

@@ -20,6 +20,9 @@ from corated._version import __version__
 if TYPE_CHECKING:
     from corated import measures
     from corated.errors import CoratedError, CoratedNotice
+    from corated.evaluation.compare import compare
+    from corated.evaluation.evaluate import evaluate
+    from corated.evaluation.tune import tune
     from corated.models.als import ALS
     from corated.models.base import Recommendations, Recommender
     from corated.models.bias import Bias
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from corated.models.files import load, save
     from corated.models.graph_walk import P3Alpha, RP3Beta
     from corated.models.knn import ItemKNN, UserKNN
+    from corated.models.kriging import Kriging
     from corated.models.popularity import Popularity
     from corated.models.presets import preset
     from corated.neighborhood.all_pairs import all_pairs
@@ -57,6 +61,7 @@ __all__ = [
     "Explanation",
     "Fallback",
     "ItemKNN",
+    "Kriging",
     "Neighbors",
     "P3Alpha",
     "Popularity",
@@ -68,7 +73,9 @@ __all__ = [
     "UserKNN",
     "__version__",
     "all_pairs",
+    "compare",
     "diagnose",
+    "evaluate",
     "fetch",
     "load",
     "measures",
@@ -80,6 +87,7 @@ __all__ = [
     "read_ratings",
     "sample",
     "save",
+    "tune",
 ]
 
 _HOME = {
@@ -89,6 +97,7 @@ _HOME = {
     "Explanation": "corated.models.explain",
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
+    "Kriging": "corated.models.kriging",
     "Neighbors": "corated.neighborhood.graph",
     "EASE": "corated.models.ease",
     "P3Alpha": "corated.models.graph_walk",
@@ -104,7 +113,9 @@ _HOME = {
     "Scale": "corated.ratings.scale",
     "UserKNN": "corated.models.knn",
     "all_pairs": "corated.neighborhood.all_pairs",
+    "compare": "corated.evaluation.compare",
     "diagnose": "corated.neighborhood.diagnose",
+    "evaluate": "corated.evaluation.evaluate",
     "fetch": "corated.ratings.fetch",
     "load": "corated.models.files",
     "measures": "corated.measures",
@@ -116,6 +127,7 @@ _HOME = {
     "read_ratings": "corated.ratings.read",
     "sample": "corated.ratings.sample",
     "save": "corated.models.files",
+    "tune": "corated.evaluation.tune",
 }
 
 

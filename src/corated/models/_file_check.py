@@ -21,6 +21,7 @@ from corated.models.ease import EASE
 from corated.models.fallback import Fallback, check_models
 from corated.models.graph_walk import P3Alpha, RP3Beta
 from corated.models.knn import ItemKNN, UserKNN
+from corated.models.kriging import Kriging
 from corated.models.packed import Packed
 from corated.models.popularity import Popularity
 from corated.models.rules import check_amount, check_like
@@ -190,6 +191,21 @@ def _of_biased_mf(
     return Packed({"user": user, "item": stock.numbers(f"{at}/item", ratings.n_items, d)}, told)
 
 
+def _of_kriging(
+    model: Recommender, ratings: Ratings, facts: Mapping[str, Any], stock: Stock, at: str
+) -> Packed:
+    assert isinstance(model, Kriging)
+    _facts(facts, {"mu"}, stock)
+    n, m = ratings.n_users, ratings.n_items
+    shapes = {"user": (n,), "item": (m,), "users": (n, n), "near": (n, m), "own": (n,), "above": (n, m)}
+    doubles = ("user", "item", "above")
+    made = {
+        name: stock.numbers(f"{at}/{name}", *shape, kind=np.float64 if name in doubles else np.float32)
+        for name, shape in shapes.items()
+    }
+    return Packed(made, {"mu": _number(facts, "mu", stock)})
+
+
 def _of_several(
     model: Recommender, ratings: Ratings, facts: Mapping[str, Any], stock: Stock, at: str
 ) -> Packed:
@@ -216,6 +232,7 @@ _KEPT: Final[Mapping[type[Recommender], _Keeps]] = {
     Popularity: _of_nothing,
     Bias: _of_bias,
     BiasedMF: _of_biased_mf,
+    Kriging: _of_kriging,
     EASE: _of_ease,
     ALS: _of_als,
     Fallback: _of_several,

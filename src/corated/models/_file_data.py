@@ -55,9 +55,9 @@ class Stock:
             )
         return array
 
-    def numbers(self, name: str, *shape: int) -> Array:
-        """Return an array of finite float64."""
-        array = self.take(name, np.float64, *shape)
+    def numbers(self, name: str, *shape: int, kind: type[np.floating] = np.float64) -> Array:
+        """Return an array of finite numbers, float64 or float32."""
+        array = self.take(name, kind, *shape)
         if not np.isfinite(array).all():
             raise self.wrong(f"the array {name} has numbers that are not finite")
         return array

@@ -28,6 +28,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "EASE": "corated.models.ease",
     "Fallback": "corated.models.fallback",
     "ItemKNN": "corated.models.knn",
+    "Kriging": "corated.models.kriging",
     "P3Alpha": "corated.models.graph_walk",
     "Popularity": "corated.models.popularity",
     "RP3Beta": "corated.models.graph_walk",

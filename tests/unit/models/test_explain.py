@@ -116,6 +116,7 @@ OTHERS = {
     "Bias": cr.Bias,
     "ALS": als,
     "BiasedMF": lambda: BiasedMF(factors=3, epochs=3),
+    "Kriging": lambda: cr.Kriging(steps=8),
     "Fallback": lambda: cr.Fallback(models=[USERS(k=3, min_support=2), cr.Popularity()]),
     "Fallback, 2n": lambda: cr.Fallback(models=[USERS(k="2n", rule="votes"), ITEMS(k="2n"), cr.Bias()]),
     "Blend": lambda: Blend(models=[USERS(k=10), ITEMS(k="2n"), cr.Popularity()], by="rank"),
