@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from corated.models.explain import Explanation
     from corated.models.fallback import Fallback
     from corated.models.files import load, save
+    from corated.models.graph_filter import GraphFilter
     from corated.models.graph_walk import P3Alpha, RP3Beta
     from corated.models.knn import ItemKNN, UserKNN
     from corated.models.kriging import Kriging
@@ -60,6 +61,7 @@ __all__ = [
     "CoratedNotice",
     "Explanation",
     "Fallback",
+    "GraphFilter",
     "ItemKNN",
     "Kriging",
     "Neighbors",
@@ -96,6 +98,7 @@ _HOME = {
     "CoratedNotice": "corated.errors",
     "Explanation": "corated.models.explain",
     "Fallback": "corated.models.fallback",
+    "GraphFilter": "corated.models.graph_filter",
     "ItemKNN": "corated.models.knn",
     "Kriging": "corated.models.kriging",
     "Neighbors": "corated.neighborhood.graph",

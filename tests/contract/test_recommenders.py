@@ -87,6 +87,7 @@ contract("P3Alpha", lambda: cr.P3Alpha(alpha=0.8, k=6), predicts=True)
 contract("RP3Beta", lambda: cr.RP3Beta(alpha=1.1, beta=0.4, k=6), predicts=True)
 contract("BiasedMF", lambda: cr.BiasedMF(factors=3, epochs=4, reg=1.0), predicts=True, exactness="1e-6")
 contract("Kriging", cr.Kriging, predicts=True, folds_in="refit", exactness="1e-6")
+contract("GraphFilter", lambda: cr.GraphFilter(factors=3), exactness="1e-6")
 contract("ALS", lambda: cr.ALS(factors=3, iterations=4), exactness="1e-6")
 contract(
     "Fallback",

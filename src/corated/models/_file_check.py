@@ -19,6 +19,7 @@ from corated.models.blend import Blend
 from corated.models.centering import Baseline
 from corated.models.ease import EASE
 from corated.models.fallback import Fallback, check_models
+from corated.models.graph_filter import GraphFilter
 from corated.models.graph_walk import P3Alpha, RP3Beta
 from corated.models.knn import ItemKNN, UserKNN
 from corated.models.kriging import Kriging
@@ -206,6 +207,16 @@ def _of_kriging(
     return Packed(made, {"mu": _number(facts, "mu", stock)})
 
 
+def _of_filter(
+    model: Recommender, ratings: Ratings, facts: Mapping[str, Any], stock: Stock, at: str
+) -> Packed:
+    assert isinstance(model, GraphFilter)
+    _facts(facts, set(), stock)
+    check_like(model.like)
+    factors = min(check_count("factors", model.factors), min(ratings.n_users, ratings.n_items) - 1)
+    return Packed({"vectors": stock.numbers(f"{at}/vectors", ratings.n_items, max(factors, 0))})
+
+
 def _of_several(
     model: Recommender, ratings: Ratings, facts: Mapping[str, Any], stock: Stock, at: str
 ) -> Packed:
@@ -233,6 +244,7 @@ _KEPT: Final[Mapping[type[Recommender], _Keeps]] = {
     Bias: _of_bias,
     BiasedMF: _of_biased_mf,
     Kriging: _of_kriging,
+    GraphFilter: _of_filter,
     EASE: _of_ease,
     ALS: _of_als,
     Fallback: _of_several,

@@ -27,6 +27,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "Blend": "corated.models.blend",
     "EASE": "corated.models.ease",
     "Fallback": "corated.models.fallback",
+    "GraphFilter": "corated.models.graph_filter",
     "ItemKNN": "corated.models.knn",
     "Kriging": "corated.models.kriging",
     "P3Alpha": "corated.models.graph_walk",

@@ -116,6 +116,7 @@ OTHERS = {
     "Bias": cr.Bias,
     "ALS": als,
     "BiasedMF": lambda: BiasedMF(factors=3, epochs=3),
+    "GraphFilter": lambda: cr.GraphFilter(factors=4),
     "Kriging": lambda: cr.Kriging(steps=8),
     "Fallback": lambda: cr.Fallback(models=[USERS(k=3, min_support=2), cr.Popularity()]),
     "Fallback, 2n": lambda: cr.Fallback(models=[USERS(k="2n", rule="votes"), ITEMS(k="2n"), cr.Bias()]),

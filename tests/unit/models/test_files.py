@@ -53,6 +53,7 @@ MODELS = {
     "ease": lambda: cr.EASE(reg=7),
     "als": lambda: ALS(factors=4, iterations=2, alpha=3),
     "kriging": lambda: cr.Kriging(steps=5, clip=True),
+    "graph filter": lambda: cr.GraphFilter(factors=4),
     "biased mf": lambda: BiasedMF(factors=3, epochs=2, clip=True),
     "blend": lambda: Blend(models=[cr.UserKNN(k=4), cr.Popularity()], weights=(0.1 + 0.2, 2), by="rank"),
     "blend of predictors": lambda: Blend(
