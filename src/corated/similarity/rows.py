@@ -299,19 +299,40 @@ def _best_first(key: Floats, tie: Ints, place: Ints, count: Whole) -> None:
 
 @kernel
 def _cut_exactly(room: Room, count: Whole, k: int) -> Real:
-    """Leave the best k of candidates that have their keys; returns what they reach.
+    """Leave the best k of candidates that have their keys, in any order; returns what they reach.
 
-    For lists with many of nearly the same value, which `_cut` cannot part.
+    For lists with many of nearly the same value, which `_cut` cannot part. Quickselect, as in
+    `corated.similarity.topk`, of keys, ties and places.
     """
-    who, word, near, place = room.who, room.word, room.near, room.place
-    _best_first(room.key, room.tie, place, count)
-    kept: Whole = 0
-    least = np.float32(np.inf)
+    key, tie, place, who, word, near = room.key, room.tie, room.place, room.who, room.word, room.near
     for j in range(count):
-        if place[j] < k:
-            who[kept], word[kept], near[kept] = who[j], word[j], near[j]
-            least = min(least, near[j])
-            kept += 1
+        place[j] = j
+    left, right = np.int64(0), np.int64(count) - 1
+    while left < right:
+        middle = (left + right) >> 1
+        pivot_key, pivot_tie, pivot_place = key[middle], tie[middle], place[middle]
+        key[middle], tie[middle], place[middle] = key[right], tie[right], place[right]
+        i = left
+        for j in range(left, right):
+            a, b, c = key[j], tie[j], place[j]
+            key[j], tie[j], place[j] = key[i], tie[i], place[i]
+            key[i], tie[i], place[i] = a, b, c
+            i += np.int64((a > pivot_key) | ((a == pivot_key) & (b > pivot_tie)))
+        key[right], tie[right], place[right] = key[i], tie[i], place[i]
+        key[i], tie[i], place[i] = pivot_key, pivot_tie, pivot_place
+        if i == k - 1:
+            break
+        if i > k - 1:
+            right = i - 1
+        else:
+            left = i + 1
+    other_who, other_word, least = room.sums[0], room.sums[1], np.float32(np.inf)
+    for j in range(k):
+        other_who[j], other_word[j] = who[place[j]], word[place[j]]
+        key[j] = near[place[j]]
+        least = min(least, near[place[j]])
+    for j in range(k):
+        who[j], word[j], near[j] = other_who[j], other_word[j], key[j]
     return least
 
 
