@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corated.similarity.jit import inlined, kernel
+from corated.similarity.jit import allocating, inlined, kernel
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def _add(total: Floats, factor: float, values: Floats) -> None:
         total[j] += factor * values[j]
 
 
-@kernel
+@allocating
 def _factorize(row: int, entries: Entries, ridge: Ridge, desk: Desk) -> None:
     """Put the Cholesky factor U of a row's matrix UᵀU in the upper half of ``desk.matrix``.
 
@@ -101,7 +101,7 @@ def _solve(desk: Desk) -> None:
         right[a] /= matrix[a, a]
 
 
-@kernel
+@allocating
 def solve_rows(
     first: int, last: int, entries: Entries, ridge: Ridge, desk: Desk, out: Floats, cancel: Flag
 ) -> None:

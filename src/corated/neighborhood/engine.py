@@ -21,6 +21,7 @@ from corated.similarity.floors import certain
 from corated.similarity.kernels import emit_block, select_block
 from corated.similarity.measures import Measure, get_measure
 from corated.similarity.profiles import MISSING, Popular, Profiles, popular
+from corated.similarity.rows import can_serve
 from corated.similarity.statistics import Layout
 from corated.similarity.tasks import INTEGERS, MAX_DEFERRED, Flag, Pairs, Scratch, Task, new_scratch
 from corated.similarity.topk import TopK
@@ -179,6 +180,10 @@ class Engine:
     def is_own(self) -> bool:
         """Whether the measure is a function of the caller's own."""
         return isinstance(self.measure, Custom)
+
+    def serves_rows(self, k: int) -> bool:
+        """Tell whether rows of k can be found whole; see `corated.similarity.rows`."""
+        return can_serve(self.layouts, self.base, self.n, k)
 
     def task(self, *, both: bool, screen: bool = True, candidates: tuple[int, int] | None = None) -> Task:
         """Return the task for the kernels.

@@ -16,6 +16,7 @@ from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.table import Neighbors
 from corated.neighborhood.work import ROW_BYTES, Search, Work, candidate_bound, fitting_work
 from corated.progress import silent
+from corated.similarity.rows import Room, Rows, new_room, new_rows, select_rows
 from corated.similarity.tasks import Scratch, Task
 from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 
@@ -56,7 +57,7 @@ def find(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
 
     There are as many as ``work`` has parts. Raises `Cancelled`.
     """
-    _compile(search.engine, search.most)
+    _compile(search)
     return _all_at_once(search, work, run) if work.both else _part_by_part(search, work, run)
 
 
@@ -115,6 +116,7 @@ def _merged(selections: list[TopK], k: int, work: Work, run: Run) -> TopK:
 class _Shared:
     """What all parts of a search share; arrays are by label.
 
+    rows : where rows are found whole
     scratches : those of threads that have ended, for the next
     """
 
@@ -122,15 +124,20 @@ class _Shared:
     events: Int64s
     bound: Int64s
     known: npt.NDArray[np.float64]
-    scratches: list[Scratch]
+    rows: Rows | None
+    scratches: list[Scratch | Room]
 
 
 def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Serve part after part of the subjects; each meets all candidates, piece by piece."""
     engine, codes = search.engine, search.subjects
     events = engine.events(both=False)
-    bound, known = candidate_bound(engine, np.arange(engine.n)), engine.known(search.most)
-    shared = _Shared(_tasks(engine, work.pieces), events, bound, known, [])
+    bound, tasks = candidate_bound(engine, np.arange(engine.n)), _tasks(engine, work.pieces)
+    if search.whole_rows:
+        rows, known = new_rows(engine.layouts[0], tasks[0]), np.full(engine.n, -np.inf)
+        shared = _Shared(tasks, events, np.minimum(bound, search.most), known, rows, [])
+    else:
+        shared = _Shared(tasks, events, bound, engine.known(search.most), None, [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
     for start, stop in pairwise(work.cuts):
         part = codes[start:stop]
@@ -147,11 +154,17 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     rows[order] = np.arange(len(codes))
     best = new_topk(k, shared.bound[queries], shared.known[queries])
 
-    def make_state() -> Scratch:
-        return shared.scratches.pop() if shared.scratches else engine.scratch()
+    def make_state() -> Scratch | Room:
+        if shared.scratches:
+            return shared.scratches.pop()
+        return engine.scratch() if shared.rows is None else new_room(engine.n, k)
 
-    def serve(scratch: Scratch, block: Block, flag: Flag) -> None:
+    def serve(scratch: Scratch | Room, block: Block, flag: Flag) -> None:
         layout, labels, first = block
+        if isinstance(scratch, Room):
+            assert shared.rows is not None
+            select_rows(engine.profiles, shared.rows, shared.tasks[0], labels, first, scratch, best, k, flag)
+            return
         for task in shared.tasks:
             engine.select(task, layout, labels, first, scratch, best, k, flag)
         settle(best, k, first, first + len(labels))
@@ -171,10 +184,16 @@ def _tasks(engine: Engine, pieces: int) -> list[Task]:
     return [engine.task(both=False, candidates=(low, high)) for low, high in pairwise(cuts)]
 
 
-def _compile(engine: Engine, k: int) -> None:
+def _compile(search: Search) -> None:
     """Compile (or load) the kernels here, where Ctrl-C can interrupt it, and not in a worker thread."""
+    engine, k = search.engine, search.most
     nobody, nothing = np.zeros(0, dtype=np.int64), new_topk(k, np.zeros(1, dtype=np.int64))
     flag = np.zeros(1, dtype=np.uint8)
+    if search.whole_rows:
+        task, room = engine.task(both=False), new_room(engine.n, k)
+        rows = new_rows(engine.layouts[0], task)
+        select_rows(engine.profiles, rows, task, nobody, 0, room, nothing, k, flag)
+        return
     engine.select(engine.task(both=True), engine.layouts[0], nobody, 0, engine.scratch(), nothing, k, flag)
     settle(nothing, k, 0, 0)
     absorb(nothing, nothing, k, 0, 0)

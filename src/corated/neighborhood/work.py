@@ -71,6 +71,11 @@ class Search:
         return min(self.k, max(self.engine.n - 1, 1))
 
     @property
+    def whole_rows(self) -> bool:
+        """Whether each one's neighbors are found at once, meeting everyone: the quickest, where it can be."""
+        return self.engine.serves_rows(self.most)
+
+    @property
     def title(self) -> str:
         """What progress is shown for."""
         return f"neighbors of {self.side}"
@@ -184,14 +189,15 @@ class _Sizes:
         bound = candidate_bound(engine, labels)
         events, entries = int(_walked(engine)[labels].sum()), int(np.diff(p.indptr)[labels].sum())
         pieces = pieces_of_candidates(engine.n, 8 * max(engine.words, 1), events, entries)
+        pieces = 1 if search.whole_rows else pieces
         scratch = sum(array.nbytes for array in engine.scratch())
-        rows = np.minimum(bound, search.most)
+        kept = np.minimum(bound, search.most)
         ids = 2 * engine.ids.ids.nbytes // max(engine.n, 1)
         return cls(
             scratch=scratch,
-            selection=room_for(search.most, bound) * _CANDIDATE + _SUBJECT,
-            rows=rows * ROW_BYTES,
-            handed_on=rows * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else rows * ROW_BYTES,
+            selection=(kept if search.whole_rows else room_for(search.most, bound)) * _CANDIDATE + _SUBJECT,
+            rows=kept * ROW_BYTES,
+            handed_on=kept * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else kept * ROW_BYTES,
             around=engine.n * 24 + len(bound) * _DEGREES,
             pieces=pieces,
             lists=pieces * 16 * (len(p.rater_ptr) - 1),
@@ -203,9 +209,8 @@ def work_of(search: Search, threads: int, room: int | None) -> Work:
     """Choose the quickest way that fits in ``room`` bytes; where none does, the one that takes the least."""
     sizes = _Sizes.of(search)
     threads = max(1, min(threads, most_blocks(sizes.events, len(search.engine.layouts))))
-    ways = [
-        (both, t) for both in (True, False) for t in range(1, threads + 1) if search.codes is None or not both
-    ]
+    sides = (False,) if search.codes is not None or search.whole_rows else (True, False)
+    ways = [(both, t) for both in sides for t in range(1, threads + 1)]
     ways.sort(key=lambda way: slowness(search.engine.n, both=way[0], threads=way[1]))
     least: Work | None = None
     for both, fewer in ways:
@@ -297,7 +302,7 @@ def _one_sided(search: Search, sizes: _Sizes, threads: int, room: int | None) ->
     """Plan to serve part after part; threads share a part's selection, since its rows are their own."""
     costs = sizes.selection + sizes.handed_on
     fixed = sizes.around + sizes.lists + threads * sizes.scratch
-    result, most = int(sizes.rows.sum()), _WRITTEN_PART if search.in_parts else _PART
+    result, most = int(sizes.rows.sum()), _WRITTEN_PART if search.in_parts or search.whole_rows else _PART
     whole = int(costs.sum())
     if not search.in_parts and (whole > most or (room is not None and fixed + whole > room)):
         fixed += result  # the parts come together in it

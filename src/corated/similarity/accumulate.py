@@ -4,8 +4,7 @@ For each object of the query, for each of its raters in the range: add what the 
 rater's accumulator, and remember who was touched. Sums of integers are packed; others are added up in float64
 in ascending order of objects, so that neither threads nor blocks change a bit.
 
-Indices are unsigned, which spares a wrap-around check per access. A call that passes arrays counts references
-atomically, so the inner loops call nothing.
+Indices are unsigned, which spares a wrap-around check per access.
 """
 
 from __future__ import annotations
@@ -119,7 +118,8 @@ def _first_rater(profiles: Profiles, task: Task, entry: int) -> int:
 def _cut(profiles: Profiles, task: Task, u: int, longest: Ints) -> tuple[int, int]:
     """Find the lists to put off: those longer than the cut, and so many as long as the cut."""
     last = task.deferred - 1
-    longest[: last + 1] = -1
+    for place in range(last + 1):
+        longest[place] = -1
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         length = task.high[profiles.objects[entry]] - _first_rater(profiles, task, entry)
         if length > longest[last]:
@@ -161,8 +161,10 @@ def _add_known(
     slot = popular.slot[column]
     if slot >= 0 and met < np.uint64(2) * (last - first):
         padded, codes, base = scratch.row, popular.codes, np.uint64(slot * popular.n)
-        padded[: len(row)] = row
-        padded[MISSING * words : (MISSING + 1) * words] = 0
+        for place in range(len(row)):
+            padded[place] = row[place]
+        for place in range(MISSING * words, (MISSING + 1) * words):
+            padded[place] = 0
         for j in range(met):
             v = np.uint64(touched[j])
             _add_words(acc, v, padded, np.uint64(codes[base + v]), words)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from corated.similarity.finalize import SCREEN_PRODUCT
-from corated.similarity.jit import kernel
+from corated.similarity.jit import allocating
 from corated.similarity.profiles import Profiles
 from corated.similarity.tasks import Task
 from corated.similarity.topk import Floats, Ints
@@ -22,7 +22,7 @@ _SLACK = 1.0 - 1e-12
 """What rounding can do to a value, and more."""
 
 
-@kernel
+@allocating
 def certain(profiles: Profiles, task: Task, integers: Ints, k: int, floor: Floats) -> None:
     """Set ``floor`` to what k candidates of each subject reach at least, where that is known.
 

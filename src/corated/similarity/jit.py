@@ -30,7 +30,7 @@ from numba import njit
 from corated.cache import cache_folder
 from corated.errors import CoratedNotice, OutputError
 
-__all__ = ["damaged_kernels", "inlined", "kernel", "kernel_cache"]
+__all__ = ["allocating", "damaged_kernels", "inlined", "kernel", "kernel_cache"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -72,14 +72,28 @@ def _is_damaged(index: Path) -> bool:
 
 
 def kernel(function: F) -> F:
-    """Compile a function on first use: nogil, NumPy error model, cached between processes."""
+    """Compile a function on first use: nogil, NumPy error model, cached between processes.
+
+    It must allocate nothing: it is compiled without Numba's memory management, which otherwise counts the
+    references to each array of each call, atomically; for short calls that is most of the time.
+    """
+    return _kept(function, _nrt=False)
+
+
+def allocating(function: F) -> F:
+    """Compile a function as `kernel` does, that makes arrays itself, or copies a whole one to another."""
+    return _kept(function)
+
+
+def _kept(function: F, **options: object) -> F:
+    """Compile a function on first use and keep the code between processes, if that is possible."""
     folder = None if config.DISABLE_JIT else kernel_cache()
     if folder is not None:
         with _lock:  # Numba reads the folder from its global settings, at this moment only
             before = config.CACHE_DIR
             config.CACHE_DIR = where = str(Path(before) / folder.name if before else folder)
             try:
-                made = _compiled(function, cache=True)
+                made = _compiled(function, cache=True, **options)
                 # Where the folder cannot be written, Numba may have taken another, without the hash.
                 if Path(cast(Any, made).stats.cache_path).is_relative_to(where):
                     return _forgiving(made)
@@ -93,13 +107,13 @@ def kernel(function: F) -> F:
             "There is no folder to keep compiled kernels in, so they are compiled anew in each process "
             "(some seconds). Set CORATED_CACHE to a folder that can be written.",
         )
-    return _compiled(function)
+    return _compiled(function, **options)
 
 
 def inlined(function: F) -> F:
     """Compile a function into the body of each kernel that calls it.
 
-    A call that passes arrays counts references atomically, which costs more than a short body does.
+    For short bodies whose call would cost more, or whose loop the compiler is to see with its caller's.
     """
     return _compiled(function, inline="always")
 

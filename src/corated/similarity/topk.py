@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corated.similarity.jit import inlined, kernel
+from corated.similarity.jit import allocating, inlined, kernel
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -166,7 +166,7 @@ def offer_row(
 
     key : float64, NaN is never taken; n : int64, co-rated counts; rank : int64, by candidate
 
-    A call that passes arrays counts references, atomically; so the loop is in here, and calls nothing.
+    The loop is in here, since a call for each candidate would cost more than what it does.
     """
     best_key, best_tie, base, size = best.key, best.tie, best.base, best.size
     floor, floor_tie, known = best.floor[row], best.floor_tie[row], best.known[row]
@@ -230,7 +230,7 @@ def settle(best: TopK, k: int, start: int, stop: int) -> None:
             gap //= 3
 
 
-@kernel
+@allocating
 def absorb(left: TopK, right: TopK, k: int, start: int, stop: int) -> None:
     """Merge rows start to stop of ``right`` into ``left``, in place; both are settled, and so is the result.
 

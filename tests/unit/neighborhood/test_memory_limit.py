@@ -66,7 +66,12 @@ def limits(ratings, **options):
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("of", ["users", "items"])
 @pytest.mark.parametrize(
-    ("measure", "least"), [*((name, 1) for name in MEASURES), ("pearson", 3), ("msd", 2)]
+    ("measure", "least"),
+    [
+        *((name, 1) for name in MEASURES),
+        ("pearson", 3),
+        *((name, 2) for name in ("msd", "cosine", "jaccard", "dice")),
+    ],
 )
 def test_limits_threads_and_files_change_no_bit(many, tmp_path, of, measure, least):
     options = {"of": of, "measure": measure, "min_common": least, "k": 12}
@@ -86,9 +91,15 @@ def test_limits_threads_and_files_change_no_bit(many, tmp_path, of, measure, lea
                 assert pq.read_table(to).equals(table)
                 assert found.rows == len(loose)
     wanted = Wanted(of, measure, 12, least)
-    pieces = work_module.work_of(search_of(many, wanted, None, in_parts=True), 1, 1).pieces
-    assert pieces > 2
-    assert {("both", False), ("both", True), ("one-sided", True)} <= strategies
+    search = search_of(many, wanted, None, in_parts=True)
+    pieces = work_module.work_of(search, 1, 1).pieces
+    if search.whole_rows:
+        assert pieces == 1
+        assert ("one-sided", True) in strategies
+        assert {strategy for strategy, _ in strategies} == {"one-sided"}
+    else:
+        assert pieces > 2
+        assert {("both", False), ("both", True), ("one-sided", True)} <= strategies
 
 
 @pytest.mark.jit
