@@ -6,7 +6,7 @@ DEMO   ?= demo
 # The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
 export CORATED_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test test-nojit check bench bench-large soak clean lock
+.PHONY: browser demo test test-nojit check bench bench-large soak clean lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,9 +24,13 @@ demo: $(VENV)/.installed
 # A few processes, each taking the next test when it has none left.
 PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test: check
+test: check browser
 	$(PYTEST) -m 'not slow'
 	$(MAKE) --no-print-directory test-nojit
+
+# What pages are looked at with; where it cannot be had, the tests that need it skip and say so.
+browser:
+	@command -v chromium >/dev/null 2>&1 || sh tools/debian.sh chromium
 
 # The same tests with the kernels as plain Python, on the selection that stays quick.
 test-nojit: $(VENV)/.installed-test

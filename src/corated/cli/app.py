@@ -24,7 +24,7 @@ __all__ = ["COMMANDS", "app"]
 
 COMMANDS = (
     *("check", "plan", "neighbors", "pair", "diagnose", "recommend", "fit", "predict", "similar", "explain"),
-    *("inspect", "sample", "fetch", "doctor"),
+    *("inspect", "evaluate", "compare", "tune", "sample", "fetch", "doctor"),
 )
 """Every command, in the order of ``--help``; each is ``NAME_command`` in the module of its name."""
 

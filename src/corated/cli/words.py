@@ -10,7 +10,8 @@ _SETTINGS = re.findall(
     r"\w+",
     """user item rating time format scale duplicates time_unit tz encoding delimiter ids on_bad
     of measure k n min_common rule like min_support half_life everyone diversity threads memory_limit preset
-    size users items ratings seed folder accept_license catalog""",
+    size users items ratings seed folder accept_license catalog
+    split metrics metric reference trials storage space""",
 )
 _FLAGS = {
     ("rating", "False"): "--no-rating",

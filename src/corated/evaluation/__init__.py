@@ -2,7 +2,11 @@
 
 from corated import evaluation as ev
 
-split = ev.by_time(ratings, quantile=0.8)
+cr.evaluate(model, ratings)                       # split, fit, answer, judge
+cr.compare({"near": model, "walk": other}, ratings)
+cr.tune(cr.UserKNN, {"k": (10, 500, "log")}, ratings)
+
+split = ev.by_time(ratings, quantile=0.8)         # the same by hand
 model.fit(split.train)
 found = ev.match(ev.rankings_of(split, model.recommend(), n=10), ev.relevance_of(split))
 ev.averaged(ev.ndcg(found, 10))
@@ -19,6 +23,9 @@ from corated.evaluation.beyond import (
     serendipity,
     user_coverage,
 )
+from corated.evaluation.compare import Comparison, compare
+from corated.evaluation.evaluate import Evaluation, evaluate
+from corated.evaluation.inference import Paired, bootstrap_interval, holm, paired
 from corated.evaluation.metrics import (
     Averaged,
     RatingErrors,
@@ -50,26 +57,34 @@ from corated.evaluation.splits import (
 )
 from corated.evaluation.strata import Strata, strata
 from corated.evaluation.table import METRICS, Asked, Case, Metric, Value, get_metric, get_metrics
+from corated.evaluation.tune import Tuning, tune
 
 __all__ = [
     "METRICS",
     "Asked",
     "Averaged",
     "Case",
+    "Comparison",
+    "Evaluation",
     "Folds",
     "Match",
     "Metric",
+    "Paired",
     "Rankings",
     "RatingErrors",
     "Relevance",
     "Split",
     "Strata",
+    "Tuning",
     "Value",
     "at_random",
     "auc",
     "averaged",
+    "bootstrap_interval",
     "by_time",
     "catalog_coverage",
+    "compare",
+    "evaluate",
     "exposure",
     "folds_from_files",
     "get_metric",
@@ -77,6 +92,7 @@ __all__ = [
     "gini",
     "given",
     "hit_rate",
+    "holm",
     "intra_list_diversity",
     "k_folds",
     "leave_last",
@@ -88,6 +104,7 @@ __all__ = [
     "mrr",
     "ndcg",
     "novelty",
+    "paired",
     "personalization",
     "popularity_lift",
     "precision",
@@ -100,5 +117,6 @@ __all__ = [
     "serendipity",
     "strata",
     "surprise_folds",
+    "tune",
     "user_coverage",
 ]

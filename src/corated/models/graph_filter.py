@@ -26,6 +26,8 @@ __all__ = ["GraphFilter"]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_DENSE = 1500
+"""Users or items up to which all singular vectors are found at once."""
 _USERS_TOGETHER = 64
 """Users whose items are smoothed together: rows of as many numbers are what the products move."""
 
@@ -75,10 +77,7 @@ class GraphFilter(Recommender):
         factors = min(check_count("factors", self.factors), min(likes.shape) - 1)
         vectors = np.zeros((ratings.n_items, factors))
         if factors > 0 and likes.nnz:
-            # A fixed start: the same vectors each time, up to signs, which do not matter.
-            start = np.random.default_rng(0).standard_normal(min(likes.shape))
-            found = svds(smooth.tocsr(), k=factors, v0=start, return_singular_vectors="vh")[2]
-            vectors = np.ascontiguousarray(found.T)
+            vectors = _right_vectors(smooth.tocsr(), factors)
         run.progress(1, 1)
         return self._made(ratings, likes, vectors)
 
@@ -99,6 +98,16 @@ class GraphFilter(Recommender):
         """See `Recommender.unpack`."""
         self._check()
         return self._made(ratings, _likes(ratings, self.like), packed.arrays["vectors"])
+
+
+def _right_vectors(matrix: scipy.sparse.csr_array, many: int) -> Floats:
+    """Return the first right singular vectors, as columns; their signs do not matter."""
+    if min(matrix.shape) <= _DENSE:  # quicker than finding most of them one by one
+        found = np.linalg.svd(matrix.toarray(), full_matrices=False)[2][:many]
+    else:
+        start = np.random.default_rng(0).standard_normal(min(matrix.shape))  # the same vectors each time
+        found = svds(matrix, k=many, v0=start, return_singular_vectors="vh")[2]
+    return np.ascontiguousarray(found.T)
 
 
 def _likes(ratings: Ratings, like: Like) -> scipy.sparse.csr_array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from corated.similarity.jit import kernel
+from corated.similarity.jit import allocating, kernel
 
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
@@ -34,14 +34,15 @@ def spread_rows(
         if flag[0] != 0:
             return
         row = out[user]
-        row[:] = 0
+        for item in range(len(row)):
+            row[item] = 0
         for at in range(indptr[user], indptr[user + 1]):
             near, amount = like[items[at]], weight[at]
             for item in range(len(row)):
                 row[item] += amount * near[item]
 
 
-@kernel
+@allocating
 def read_rows(
     first: int,
     stop: int,
