@@ -7,7 +7,8 @@ import corated as cr
 
 PUBLIC = {
     "ALS", "BiasedMF", "Blend",
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback", "GraphFilter", "Kriging", "ItemKNN",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback",
+    "GraphFilter", "ItemKNN", "Kriging",
     "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
     "compare", "evaluate", "tune",

@@ -110,6 +110,14 @@ def _of_users(e: Explanation, person: Person, item: str) -> str:
     rows, rule = e.contributions.to_arrow(), _rule(e)
     many = rows.num_rows
     neighbors, total = person.neighbors(many), _total(e)
+    if not rule:
+        assert e.score is not None
+        terms = joined([f"{name} {amount(value)}" for name, value in e.base])
+        if person.is_you:
+            terms = terms.replace("the user's", "your").replace("the user above", "you above")
+        others = "1 other user" if many == 1 else f"{many:,} other users"
+        start = f"{item} has {amount(e.score)} for {person.who}: {terms}"
+        return f"{start}, and what {others} rated adds {amount(total)}."
     if rule == "closest":
         first = _UNNAMED if e.anonymous else f"user {_id(rows.column(0)[0].as_py())}"
         rated = f"{item} is liked by {first}, who rated it {amount(rows.column('rating')[0].as_py())}"

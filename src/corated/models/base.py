@@ -20,7 +20,7 @@ from corated.models.answers import Answer
 from corated.models.filters import Filters, check_catalog, check_filters, genre_bits, request_of
 from corated.models.history import History, Profile, read_profile
 from corated.models.packed import Packed
-from corated.models.prediction import Predictions, asked_pairs
+from corated.models.prediction import Predictions, asked_pairs, id_column
 from corated.models.request import Request
 from corated.models.rerank import POOL, diversified
 from corated.models.settings import check_switch
@@ -277,6 +277,7 @@ class Recommender(ABC):
         fit, n, filters = self._fitted(), check_count("n", n), check_filters(filters)
         with reporting(progress, "recommend") as report:
             run = Run(resolve_threads(threads), report, check_cancel(cancel))
+            _check_on_unknown(on_unknown)
             if history is not None:
                 if users is not None:
                     raise ParameterError(
@@ -294,7 +295,7 @@ class Recommender(ABC):
                 return Recommendations(fit, pa.array([user_id], fit.ratings.users.ids.type), n, answer)
             if user_id is not None:
                 raise ParameterError("user_id says whose history it is.", hint="give history= too")
-            if _check_on_unknown(on_unknown) == "fallback" and users is not None:
+            if on_unknown == "fallback" and users is not None:
                 return _with_unknown(fit, users, n, filters, run)
             codes = codes_of(fit.ratings.users, users)
             _check_memory(len(codes), min(n, fit.ratings.n_items))
@@ -466,8 +467,7 @@ def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: objec
     if users is not None:
         raise ParameterError("users and history were both given.", hint="give None for users")
     folded = fit.part.fold_in(profile, run.quietly())
-    column = fit.ratings.items.as_array(items)
-    codes = fit.ratings.items.codes(column)
+    column, codes = id_column(fit.ratings.items, items, "items")
     rows = np.full(len(codes), folded.code, dtype=np.int64)
     names = pa.array([profile.id] * len(codes), fit.ratings.users.ids.type)
     return Predictions(names, column, folded.part.predict(rows, codes, run))  # type: ignore[attr-defined]
@@ -484,7 +484,7 @@ def _answer(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run
 
 
 def _check_on_unknown(given: str) -> str:
-    if given not in ("raise", "fallback"):
+    if not isinstance(given, str) or given not in ("raise", "fallback"):
         raise ParameterError(
             f"on_unknown={given!r} cannot be used.",
             expected='"raise" or "fallback"',
@@ -497,8 +497,9 @@ def _with_unknown(fit: Fit, users: Iterable[Id] | Id, n: int, filters: Filters, 
     """Recommend to users of whom some may not be in the data: those get what is popular."""
     from corated.models.popularity import Popularity
 
-    ids = fit.ratings.users.as_array([users] if isinstance(users, str | int) else users)
-    codes = fit.ratings.users.codes(ids)
+    is_one = isinstance(users, str | bytes | int | float | np.generic) or not isinstance(users, Iterable)
+    ids = fit.ratings.users.as_array([users] if is_one else users)
+    codes = fit.ratings.users.codes_in(ids)
     _check_memory(len(codes), min(n, fit.ratings.n_items))
     known, unknown = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
     parts = [(known, _answer(fit, fit.part, codes[known], n, filters, run))]

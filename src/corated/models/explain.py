@@ -333,7 +333,7 @@ def _table(fit: Fit, account: Account, *, is_unnamed: bool) -> Table:
             columns["title"] = pc.take(fit.titles, pa.array(who))
     nobody = np.isnan(similarity)
     columns["similarity"] = pa.array(similarity, mask=nobody)
-    columns["n_common"] = pa.array(account.n_common[order], mask=nobody & (account.n_common[order] == 0))
+    columns["n_common"] = pa.array(account.n_common[order], mask=account.n_common[order] == 0)
     rating = account.rating[order]
     columns["rating"] = pa.array(rating, mask=np.isnan(rating))  # who did not rate it may say something too
     columns["share"] = pa.array(account.share[order], mask=np.isnan(account.share[order]))

@@ -115,7 +115,9 @@ def load(path: str | os.PathLike[str], *, verify: bool = True) -> Recommender:
     from corated.models._file_data import Stock
 
     _check_path(path)
-    manifest, arrays = read_container(path, verify=verify)
+    from corated.models.settings import check_switch
+
+    manifest, arrays = read_container(path, verify=check_switch("verify", verify))
     wrong = functools.partial(damaged, Path(path))
     stock = Stock(arrays, wrong, path)
     return _fitted(*_parts(manifest["content"], stock), wrong)

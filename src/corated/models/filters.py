@@ -30,7 +30,7 @@ class Filters(TypedDict, total=False):
 
     exclude_seen : whether what a user rated is left out; True if not said
     items : item ids that may be recommended; None for all
-    exclude : item ids that nobody gets; or, by user id, those that a user does not get
+    exclude : item ids that nobody gets; or, by user id, those that a user does not get (None for nothing)
     genres : only items of one of these genres, which the catalog given to ``fit`` tells
     years : only items from the first to the last of two years, None for no end
     min_support : the support that an item must have, further to what the model asks
@@ -106,10 +106,11 @@ def request_of(
 def _by_user(ratings: Ratings, codes: Int64s, exclude: Mapping[Id, Iterable[Id]]) -> Rows:
     """Return what each row leaves out, where users have lists of their own."""
     whose = codes_of(ratings.users, list(exclude))
-    lists = {
-        int(user): codes_of(ratings.items, items) for user, items in zip(whose, exclude.values(), strict=True)
-    }
     nothing = np.zeros(0, dtype=np.int64)
+    lists = {
+        int(user): nothing if items is None else codes_of(ratings.items, items)
+        for user, items in zip(whose, exclude.values(), strict=True)
+    }
     return Rows.of([lists.get(int(code), nothing) for code in codes])
 
 
@@ -118,6 +119,10 @@ def _of_catalog(ratings: Ratings, catalog: Catalog | None, filters: Filters) -> 
     barred = np.zeros(ratings.n_items, dtype=np.bool_)
     genres, years = filters.get("genres"), filters.get("years")
     if genres is not None:
+        if not isinstance(genres, Iterable) or np.ndim(genres) > 1:  # type: ignore[arg-type]
+            raise ParameterError(
+                f"genres={genres!r} cannot be used.", expected="a genre, or a list of them", hint="give names"
+            )
         wanted = [genres] if isinstance(genres, str) else list(genres)
         names, bits = genre_bits(ratings, _needs_catalog(catalog, "genres"))
         unknown = [name for name in wanted if name not in names]

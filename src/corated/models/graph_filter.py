@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, svds
 
+from corated.errors import MemoryLimitError
 from corated.models.account import Account
 from corated.models.answers import Answer
 from corated.models.base import Fitted, Folded, Recommender, Run
@@ -19,6 +20,7 @@ from corated.models.packed import Packed
 from corated.models.request import Request
 from corated.models.rules import Like, check_amount, liked
 from corated.neighborhood.engine import check_count
+from corated.neighborhood.memory import available_memory
 from corated.ratings.ratings import Ratings
 
 __all__ = ["GraphFilter"]
@@ -69,15 +71,16 @@ class GraphFilter(Recommender):
         self.like = like
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
-        """See `Recommender.learn`."""
+        """See `Recommender.learn`; raises `MemoryLimitError` where the vectors would not fit."""
         self._check()
         likes = _likes(ratings, self.like)
         of_user, of_item = (_sums(likes, axis) for axis in (1, 0))
         smooth = scipy.sparse.diags_array(of_user**-0.5) @ likes @ scipy.sparse.diags_array(of_item**-0.5)
         factors = min(check_count("factors", self.factors), min(likes.shape) - 1)
+        _check_memory(likes.shape, factors)
         vectors = np.zeros((ratings.n_items, factors))
         if factors > 0 and likes.nnz:
-            vectors = _right_vectors(smooth.tocsr(), factors)
+            vectors = _right_vectors(smooth.tocsr(), factors, run)
         run.progress(1, 1)
         return self._made(ratings, likes, vectors)
 
@@ -100,13 +103,34 @@ class GraphFilter(Recommender):
         return self._made(ratings, _likes(ratings, self.like), packed.arrays["vectors"])
 
 
-def _right_vectors(matrix: scipy.sparse.csr_array, many: int) -> Floats:
+def _check_memory(shape: tuple[int, int], factors: int) -> None:
+    """Refuse what would not fit, before anything is allocated."""
+    needed, there = 8 * (shape[1] * factors + min(shape) * (2 * factors + 1)), available_memory()
+    if there is not None and needed > there:
+        raise MemoryLimitError(
+            f"GraphFilter of {shape[0]:,} users and {shape[1]:,} items with {factors:,} factors takes "
+            f"{needed / 2**30:,.1f} GiB; {there / 2**30:,.1f} GiB are available.",
+            hint="use fewer factors",
+        )
+
+
+def _right_vectors(matrix: scipy.sparse.csr_array, many: int, run: Run) -> Floats:
     """Return the first right singular vectors, as columns; their signs do not matter."""
     if min(matrix.shape) <= _DENSE:  # quicker than finding most of them one by one
         found = np.linalg.svd(matrix.toarray(), full_matrices=False)[2][:many]
     else:
         start = np.random.default_rng(0).standard_normal(min(matrix.shape))  # the same vectors each time
-        found = svds(matrix, k=many, v0=start, return_singular_vectors="vh")[2]
+        across = matrix.T.tocsr()
+
+        def times(one: scipy.sparse.csr_array, vector: Floats) -> Floats:
+            run.look()
+            made: Floats = one @ vector
+            return made
+
+        operator = LinearOperator(
+            matrix.shape, lambda v: times(matrix, v), lambda v: times(across, v), dtype=np.float64
+        )
+        found = svds(operator, k=many, v0=start, return_singular_vectors="vh")[2]
     return np.ascontiguousarray(found.T)
 
 

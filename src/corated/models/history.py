@@ -72,16 +72,23 @@ def read_profile(ratings: Ratings, history: History, user_id: Id | None) -> Prof
 
 def _columns(ratings: Ratings, history: History) -> tuple[list[Id], Floats]:
     """Return the item ids and the ratings of a history, on the scale."""
-    if isinstance(history, str | bytes) or not isinstance(history, Iterable):
+    is_flat = not isinstance(history, np.ndarray) or history.ndim == 1
+    if isinstance(history, str | bytes) or not isinstance(history, Iterable) or not is_flat:
         raise ParameterError(
             f"history={history!r} cannot be used.",
             expected="ratings by item id, or item ids",
             hint=f"for example history={{{_example(ratings)}: {_level(ratings):g}}}",
         )
+    if hasattr(history, "to_dict") and hasattr(history, "index"):  # a Series of ratings by item id
+        history = history.to_dict()
     ids = list(history)
     if isinstance(history, Mapping):
         values = np.array([_number(id, value) for id, value in history.items()], dtype=np.float64)
     else:
+        if any(isinstance(id, tuple | list) for id in ids):
+            raise ParameterError(
+                "The history is a list of pairs.", expected="a mapping", hint="give dict(history)"
+            )
         if ratings.scale is None or ratings.scale.levels > 1:
             raise ParameterError(
                 "The history has items without ratings, and ratings here are not all alike.",

@@ -32,6 +32,7 @@ __all__ = [
     "Sums",
     "asked_pairs",
     "graph_sums",
+    "id_column",
     "neighbor_sums",
 ]
 
@@ -65,9 +66,10 @@ class Predictor(Protocol):
 class Predictions(Table):
     """Predicted ratings: columns user_id, item_id, value, support, status, a row a pair, in the order asked.
 
-    ``value`` is null only where there is no fallback; ``support`` counts the neighbors behind it. ``status``:
-    ``ok``; ``unknown_user`` or ``unknown_item`` for an id that is not in the data; for others with fewer
-    neighbors than the model wants, ``fallback`` where there is a value and ``too_few`` where there is none.
+    An id that no id can be (an integer past 64 bits) is null. ``value`` is null only where there is no
+    fallback; ``support`` counts the neighbors behind it. ``status``: ``ok``; ``unknown_user`` or
+    ``unknown_item`` for an id that is not in the data; for others with fewer neighbors than the model
+    wants, ``fallback`` where there is a value and ``too_few`` where there is none.
     """
 
     def __init__(self, users: pa.Array, items: pa.Array, predicted: Predicted) -> None:
@@ -97,8 +99,8 @@ def asked_pairs(
     Raises `ParameterError` where they are not equally many, `IdTypeError` for ids of another type.
     """
     (user_column, user_codes), (item_column, item_codes) = (
-        _column(user_ids, users, "users"),
-        _column(item_ids, items, "items"),
+        id_column(user_ids, users, "users"),
+        id_column(item_ids, items, "items"),
     )
     if len(user_codes) != len(item_codes):
         raise ParameterError(
@@ -109,15 +111,20 @@ def asked_pairs(
     return (user_column, user_codes), (item_column, item_codes)
 
 
-def _column(ids: IdMap, given: Iterable[Id], what: str) -> tuple[pa.Array, Int64s]:
-    if isinstance(given, str | bytes | int | float) or not isinstance(given, Iterable):
+def id_column(ids: IdMap, given: Iterable[Id], what: str) -> tuple[pa.Array, Int64s]:
+    """Return ids as an array and their codes, −1 for unknown ones; null for what no id can be.
+
+    Raises `ParameterError` for what is no list, `IdTypeError` for ids of another type.
+    """
+    is_one = isinstance(given, np.ndarray) and given.ndim == 0
+    if is_one or isinstance(given, str | bytes | int | float) or not isinstance(given, Iterable):
         raise ParameterError(
             f"{what}={given!r} is not a list of ids.",
             expected="one id for each pair",
             hint=f"put it in a list: {what}=[{given!r}]",
         )
     column = ids.as_array(given)
-    return column, ids.codes(column)
+    return column, ids.codes_in(column)
 
 
 @dataclass(frozen=True)

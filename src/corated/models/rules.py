@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -61,7 +62,7 @@ many they are.
 def check_direction(direction: str) -> Direction:
     """Return the direction of a name; raises `ParameterError` naming the known ones."""
     for known in DIRECTIONS:
-        if direction == known:
+        if isinstance(direction, str) and direction == known:
             return known
     raise ParameterError(
         f"Unknown direction {direction!r}.",
@@ -73,7 +74,7 @@ def check_direction(direction: str) -> Direction:
 def check_scope(scope: str) -> Scope:
     """Return the scope of a name; raises `ParameterError` naming the known ones."""
     for known in SCOPES:
-        if scope == known:
+        if isinstance(scope, str) and scope == known:
             return known
     raise ParameterError(
         f"Unknown scope {scope!r}.", expected=f"one of {', '.join(SCOPES)}", hint="choose one of these"
@@ -83,7 +84,7 @@ def check_scope(scope: str) -> Scope:
 def check_rule(rule: str) -> Rule:
     """Return the rule of a name; raises `ParameterError` naming the known ones."""
     for known in RULES:
-        if rule == known:
+        if isinstance(rule, str) and rule == known:
             return known
     raise ParameterError(
         f"Unknown rule {rule!r}.", expected=f"one of {', '.join(RULES)}", hint="choose one of these"
@@ -94,7 +95,7 @@ def check_like(like: object) -> Like:
     """Return a like setting: a rating, ``"mean"`` or None; raises `ParameterError` otherwise."""
     if like is None or (isinstance(like, str) and like == "mean"):
         return "mean" if like == "mean" else None
-    if isinstance(like, int | float | np.number) and not isinstance(like, bool) and np.isfinite(like):
+    if isinstance(like, int | float | np.number) and _is_finite(like):
         return float(like)
     raise ParameterError(
         f"like={like!r} cannot be used.",
@@ -189,6 +190,8 @@ def instant(at: object, *, hint: str = "leave it out to count age from the lates
     )
 
 
+_MOST = 1e12
+"""The largest amount that makes sense; beyond, scores would leave what numbers can tell apart."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -196,17 +199,20 @@ def check_amount(
     name: str, value: object, expected: str, *, least: float = -np.inf, above: float = -np.inf
 ) -> float:
     """Return a parameter that is a finite number, and large enough; raises `ParameterError` otherwise."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | np.number)
-        or not np.isfinite(value)
-        or value < least
-        or value <= above
-    ):
+    is_number = isinstance(value, int | float | np.number) and _is_finite(value) and value <= _MOST
+    if not is_number or value < least or value <= above:  # type: ignore[operator]
         raise ParameterError(
             f"{name}={value!r} cannot be used.", expected=expected, hint=f"see {name} in the documentation"
         )
-    return float(value)
+    return float(value)  # type: ignore[arg-type]
+
+
+def _is_finite(value: float | np.number) -> bool:
+    """Tell whether something is a number, not a truth value, and within float64."""
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except (OverflowError, TypeError):
+        return False
 
 
 def weights(rule: Rule, measure: Measure, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

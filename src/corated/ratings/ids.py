@@ -137,7 +137,10 @@ class IdMap:
                 expected="a list or an array of ids",
                 hint="Use code() for one id.",
             )
-        array = self.as_array(ids)
+        return self.codes_in(self.as_array(ids))
+
+    def codes_in(self, array: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the codes of what `as_array` made: -1 also for null, an id that no stored one can be."""
         if self.kind == "integer":
             return self._integer_codes(array)
         if len(array) <= _FEW:
@@ -200,6 +203,8 @@ class IdMap:
         """Turn any iterable of ids into an Arrow array of the map's type, or refuse."""
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
+        if isinstance(ids, np.ndarray):
+            ids = self._flat(ids)
         if isinstance(ids, np.ndarray) and ids.dtype != object:
             ids = ids.tolist() if ids.dtype.kind in "US" else pa.array(ids)
         elif not isinstance(ids, pa.Array) and hasattr(ids, "__arrow_c_stream__"):
@@ -228,6 +233,16 @@ class IdMap:
         except pa.ArrowInvalid:
             return self._nulling(ids.to_pylist())
 
+    def _flat(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return an array of one dimension in this machine's byte order, or refuse."""
+        if ids.ndim > 1:
+            raise IdTypeError(
+                f"The {self.what} ids are an array of {ids.ndim} dimensions.",
+                expected="a list, or an array of one dimension",
+                hint="Flatten it first: ids.ravel().",
+            )
+        return np.atleast_1d(ids).astype(ids.dtype.newbyteorder("="), copy=False)
+
     def _nulling(self, values: Sequence[Any]) -> pa.Array:
         """Make an integer array in which what is past int64, and so cannot be an id here, is null."""
         return pa.array([int(v) if INT64_MIN <= int(v) <= INT64_MAX else None for v in values], pa.int64())
@@ -238,6 +253,12 @@ class IdMap:
         return ", ".join(quote_id(value.as_py()) for value in self.ids[:3]) or "(there are none)"
 
     def _wrong_type(self, id: object) -> IdTypeError:
+        if isinstance(id, np.ndarray):
+            return IdTypeError(
+                f"An array of {id.ndim} dimensions was given for one {self.what} id.",
+                expected=f"an id, such as {self._examples()}",
+                hint=f"Give one {self.what} id.",
+            )
         stored = "integers" if self.kind == "integer" else "text"
         return IdTypeError(
             f"The {self.what} id {quote_id(id)} is of type {type(id).__name__}, "

@@ -1,10 +1,13 @@
 """GraphFilter: against its definition in dense matrices, and its options."""
 
+import threading
+
 import numpy as np
 import pytest
 
 import corated as cr
-from corated.errors import ParameterError
+from corated.errors import Cancelled, MemoryLimitError, ParameterError
+from corated.models import graph_filter
 
 N_USERS, N_ITEMS = 30, 20
 
@@ -92,3 +95,34 @@ def test_nobody_likes_anything():
 def test_parameters_that_cannot_be_used(ratings, name, value):
     with pytest.raises(ParameterError, match=f"{name}="):
         cr.GraphFilter(**{name: value}).fit(ratings)
+
+
+def wide(seed=2):
+    """Ratings of more users and items than all singular vectors are found of at once."""
+    rng = np.random.default_rng(seed)
+    pairs = np.sort(rng.choice(1600 * 1700, 20_000, replace=False))
+    pairs = np.unique(np.concatenate([pairs, np.arange(1600) * 1700, np.arange(1700)]))
+    return cr.Ratings.from_arrays(pairs // 1700, pairs % 1700)
+
+
+def test_the_same_where_vectors_are_found_one_by_one(monkeypatch):
+    ratings, model = wide(), cr.GraphFilter(factors=6)
+    some = list(ratings.users)[:20]
+    few = model.fit(ratings).recommend(some, n=5).to_arrow()
+    monkeypatch.setattr(graph_filter, "_DENSE", 10_000)
+    whole = model.fit(ratings).recommend(some, n=5).to_arrow()
+    np.testing.assert_allclose(few["score"].to_numpy(), whole["score"].to_numpy(), rtol=1e-7)
+    assert few["item_id"].equals(whole["item_id"])
+
+
+def test_it_can_be_cancelled_while_it_finds_vectors():
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        cr.GraphFilter(factors=50).fit(wide(), cancel=stop)
+
+
+def test_what_would_not_fit_is_refused(ratings, monkeypatch):
+    monkeypatch.setattr(graph_filter, "available_memory", lambda: 1000)
+    with pytest.raises(MemoryLimitError, match="30 users and 20 items with 19 factors"):
+        cr.GraphFilter().fit(ratings)
