@@ -51,10 +51,8 @@ def main() -> None:
         seconds = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         recall, ndcg = measured(wanted, answers["user_id"].to_pylist(), answers["item_id"].to_pylist())
-        rows.append(
-            {"model": repr(model), "name": name, "recall": recall, "ndcg": ndcg, "fit": fitted, "seconds": seconds,
-             "peak_mb": peak}
-        )  # fmt: skip
+        figures = {"recall": recall, "ndcg": ndcg, "fit": fitted, "seconds": seconds, "peak_mb": peak}
+        rows.append({"model": repr(model), "name": name} | figures)
         print(
             f"{name:16} recall@20 {recall:.4f}  ndcg@20 {ndcg:.4f}  {seconds:.0f} s  {peak:.0f} MB",
             flush=True,
