@@ -20,6 +20,9 @@ model, `--model FILE`, in place of RATINGS. Results go to standard output, progr
 standard error, so results can be piped. `-` stands for standard input (ratings, or a file of ids, pairs or a
 history) and standard output (`-o`).
 
+Ids in the examples are those of `corated sample --size small -o .`, and models those of the examples of
+[fit](#fit).
+
 A file that is written appears under its name only when it is whole: if anything goes wrong before, the file
 that stood there is as it was.
 

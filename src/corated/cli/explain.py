@@ -11,6 +11,7 @@ from corated.cli.show import count, say, show_json
 from corated.cli.source import Data, Source, model_or_ratings
 from corated.cli.state import current
 from corated.cli.wishes import Wishes, one_stdin, wishes_options
+from corated.cli.words import on_command_line
 from corated.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ __all__ = ["explain_command"]
 
 @command(
     examples="""
-    corated explain --model model.corated 35 0068646
-    corated explain --model model.corated 35 0068646 --why-not --years 1990-1999
-    corated explain --model model.corated 35 0068646 --what-if
-    corated explain --model model.corated --history mine.csv 0068646
-    corated explain ratings.dat 35 0068646 --catalog movies.dat --anonymous
+    corated explain --model model.corated 35 0342201
+    corated explain --model model.corated 35 0342201 --why-not --years 1990-1999
+    corated explain --model model.corated 35 0342201 --what-if
+    corated explain --model model.corated --history mine.csv 0342201
+    corated explain ratings.dat 35 0342201 --catalog movies.dat --anonymous
     """
 )
 @model_or_ratings("USER ITEM")
@@ -69,7 +70,7 @@ def explain_command(
     if as_json:
         show_json(found.to_dict())
     else:
-        say(str(found))
+        say(_told(found))
 
 
 def _asked(data: Data, rest: tuple[str, ...]) -> tuple[Id | None, Id]:
@@ -77,6 +78,15 @@ def _asked(data: Data, rest: tuple[str, ...]) -> tuple[Id | None, Id]:
     *users, item = rest
     user = data.ratings.users.parse(users[0]) if users else None
     return user, data.ratings.items.parse(item)
+
+
+def _told(found: Explanation | WhyNot | WhatIf) -> str:
+    """Return the text of an answer, with filters named as options."""
+    text = str(found)
+    if getattr(found, "status", None) != "filtered":
+        return text
+    before, by, filters = text.rpartition(" is left out by ")  # a title may read like a setting
+    return f"{before}{by}{on_command_line(filters)}"
 
 
 def _check(wishes: Wishes, rest: tuple[str, ...], *, why_not: bool, what_if: bool, anonymous: bool) -> None:

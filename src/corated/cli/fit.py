@@ -24,8 +24,8 @@ __all__ = ["fit_command"]
 @command(
     examples="""
     corated fit ratings.dat --catalog movies.dat -o model.corated
-    corated fit ratings.dat --preset surprise-knnbaseline -o model.corated
-    corated fit ratings.csv --by items --measure cosine --k 50 --half-life 365 -o model.corated
+    corated fit ratings.dat --preset surprise-knnbaseline -o baseline.corated
+    corated fit ratings.csv --by items --measure cosine --k 50 --half-life 365 -o items.corated
     """
 )
 @reads_ratings

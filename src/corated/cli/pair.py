@@ -17,7 +17,7 @@ _SHOWN = 10
 @command(
     examples="""
     corated pair ratings.dat 35 51 --catalog movies.dat
-    corated pair ratings.dat 0068646 0071562 --of items --measure cosine
+    corated pair ratings.dat 0342201 0103148 --of items --measure cosine
     """
 )
 @reads_ratings

@@ -18,19 +18,21 @@ from corated.errors import CoratedError, IdTypeError, ParameterError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from corated import Recommender
     from corated.models.prediction import Predictions
     from corated.ratings.ids import Id, IdMap
 
 __all__ = ["predict_command"]
 
 _SHOWN = 5
+_PREDICTS = "surprise-knnbaseline"
 
 
 @command(
     examples="""
-    corated predict --model model.corated 35 0068646
-    corated predict ratings.dat 35 0068646 --by items --measure pearson
-    corated predict --model model.corated --pairs pairs.csv -o predicted.parquet
+    corated predict --model baseline.corated 35 0342201
+    corated predict ratings.dat 35 0342201 --by items --measure pearson
+    corated predict --model baseline.corated --pairs pairs.csv -o predicted.parquet
     """
 )
 @model_or_ratings("[USER ITEM]")
@@ -58,6 +60,7 @@ def predict_command(source: Source, pairs: str | None, to: Output) -> None:
         data = source.read()
         users, items = _asked(data, source.rest, pairs)
         model = source.fitted(data, chosen)
+        _check_predicts(model, source)
         bar = current().bar or None
         found = model.predict(users, items, threads=source.threads, progress=bar)
         rows.write(_with_titles(found, data))
@@ -82,6 +85,23 @@ def _check_asked(rest: tuple[str, ...], pairs: str | None) -> None:
             expected="USER ITEM, or --pairs FILE",
             hint="corated predict --help",
         )
+
+
+def _check_predicts(model: Recommender, source: Source) -> None:
+    """Refuse a fitted model that only ranks, with a next step in the command line's terms."""
+    part = model._fitted().part
+    has_no_values = getattr(getattr(part, "settings", None), "rule", None) == "closest"
+    if hasattr(part, "predict") and not has_no_values:
+        return
+    ours = f"--preset {_PREDICTS}"
+    step = f"leave --preset {source.model.preset} out, or give {ours}"  # what has no preset predicts
+    if source.file is not None:
+        step = f"keep one that does: corated fit RATINGS {ours} -o FILE"
+    raise ParameterError(
+        f"This {type(model).__name__} predicts no ratings: it ranks.",
+        expected=f"a model that predicts, such as that of {ours}",
+        hint=step,
+    )
 
 
 def _asked(data: Data, rest: tuple[str, ...], pairs: str | None) -> tuple[list[Id], list[Id]]:

@@ -36,8 +36,8 @@ __all__ = ["similar_command"]
 
 @command(
     examples="""
-    corated similar --model model.corated 0068646
-    corated similar ratings.dat 0068646 --catalog movies.dat --measure cosine
+    corated similar --model items.corated 0342201
+    corated similar ratings.dat 0342201 --catalog movies.dat --measure cosine
     corated similar ratings.dat 35 --of users --measure pearson --min-common 3 -k 20
     """
 )

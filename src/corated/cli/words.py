@@ -11,7 +11,8 @@ _SETTINGS = re.findall(
     """user item rating time format scale duplicates time_unit tz encoding delimiter ids on_bad
     of measure k n min_common rule like min_support half_life everyone diversity threads memory_limit preset
     size users items ratings seed folder accept_license catalog
-    split metrics metric reference trials storage space""",
+    split metrics metric reference trials storage space
+    years genres exclude""",
 )
 _FLAGS = {
     ("rating", "False"): "--no-rating",
@@ -19,6 +20,8 @@ _FLAGS = {
     ("accept_license", "True"): "--accept-license",
     ("scale", "low, high, step"): "--scale LOW:HIGH:STEP",
 }
+_OTHERWISE = {"genres": "genre"}
+"""Options that have another name than the setting."""
 _VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)|\{[^}\n]*\}|[+-]?\w+(?:\.\d+)?)?"""
 _SETTING = re.compile(
     rf"""(?<![\w./?&"'=-])({"|".join(sorted(_SETTINGS, key=len, reverse=True))})=({_VALUE})"""
@@ -44,9 +47,11 @@ def _option(match: re.Match[str]) -> str:
         value = value[1:-1]
     if (name, value) in _FLAGS:
         return _FLAGS[name, value]
-    option = f"-{name}" if len(name) == 1 and name == "n" else f"--{name.replace('_', '-')}"
+    option = "-n" if name == "n" else f"--{_OTHERWISE.get(name, name).replace('_', '-')}"
     if match[2].startswith("("):
-        value = ":".join(part.strip() for part in value.split(","))
+        parts = [part.strip() for part in value.split(",")]
+        ends = ["" if part == "None" else part for part in parts]
+        value = "-".join(ends) if name == "years" else ":".join(parts)
     if match[2].startswith("{"):
         value = re.sub(r"""["'\s]""", "", value).replace(":", "=")
     return f"{option} {value}".rstrip()

@@ -203,10 +203,15 @@ def _refuse_other(file: BufferedReader, start: bytes, path: Path, length: int) -
                 expected=_OURS,
                 hint=_OTHER,
             )
-    got = f"begins with {start[:LENGTH_BYTES]!r}" if length > LENGTH_BYTES else f"has {length} bytes"
+    got = f"begins with {_shown(start[:LENGTH_BYTES])}" if length > LENGTH_BYTES else f"has {length} bytes"
     raise ModelFileError(
         f"The file {path} is no model file of Corated: it {got}.", expected=_OURS, hint=_OTHER
     )
+
+
+def _shown(start: bytes) -> str:
+    """Return bytes as text in quotes, with codes in place of those that are no printable ASCII."""
+    return '"' + "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in start) + '"'
 
 
 # -- JSON -----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corated.errors import DataError
 from corated.models.base import Fitted, Recommender, Run
 from corated.models.fitted_knn import FittedKNN
 from corated.models.knn import ItemKNN
@@ -30,6 +31,7 @@ class _Walk(Recommender):
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
         """See `Recommender.learn`."""
+        _refuse_negative(ratings)
         return self._named(self._model().learn(ratings, run))
 
     def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
@@ -39,6 +41,20 @@ class _Walk(Recommender):
     def _named(self, part: Fitted) -> Fitted:
         assert isinstance(part, FittedKNN)
         return part.changed(source=type(self).__name__.lower())
+
+
+def _refuse_negative(ratings: Ratings) -> None:
+    """Raise `DataError` for ratings below 0: the measure would advise settings that walks do not have."""
+    values = ratings.values
+    below = values[values < 0.0]
+    if len(below):
+        shown = ", ".join(f"{value:g}" for value in below[:5].tolist())
+        raise DataError(
+            f"A random walk cannot use {len(below):,} negative of {ratings.n_ratings:,} ratings: {shown}"
+            f"{', …' if len(below) > 5 else '.'}",
+            expected="ratings of at least 0",
+            hint="bring the ratings to numbers from 0 up, for example by adding a constant to all of them",
+        )
 
 
 class P3Alpha(_Walk):

@@ -374,6 +374,11 @@ def _conclusion(
     lowest = min(range(len(places)), key=lambda at: (*_height(places[at]), at))
     found = places[lowest]
     assert found is not None
+    if len(places) == 1:
+        return (
+            f"Without the only rating, that of {names([0], 'or')}, {item} would still be in the list of "
+            f"{person.who}, as number {found.rank:,} instead of {now.rank:,}."
+        )
     return (
         f"None of the {counted(len(places), 'rating')} alone takes {item} off the list of {person.who}; "
         f"without that of {names([lowest], 'or')} it would be number {found.rank:,} instead of {now.rank:,}."

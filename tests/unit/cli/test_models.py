@@ -179,7 +179,7 @@ def test_files_that_are_no_models_exit_4(run, ratings, tmp_path, model, command)
     damaged = tmp_path / "damaged"
     damaged.write_bytes(model[1].read_bytes()[:-100])
     for path, told in (
-        (ratings, "is no model file"),
+        (ratings, 'is no model file of Corated: it begins with "'),
         (damaged, "is cut short"),
         (tmp_path / "no", "no model"),
     ):
@@ -296,6 +296,8 @@ def test_filters_that_need_a_catalog(run, ratings, data, tmp_path, option):
         (["--years", "90s"], "--years 90s are no years."),
         (["--years", "-"], "--years - are no years."),
         (["--years", "1990-1999-2000"], "are no years."),
+        (["--years", "2000-1990"], "--years 2000-1990 allows nothing: it ends before it begins."),
+        (["--years", "2000-1990"], "Next step: try --years 1990-2000"),
         (["--diversity", "2"], "Expected: a number from 0 to 1"),
         (["--diversity", "nan"], "--diversity nan cannot be used."),
         (["--history", "-", "7"], "users were named too"),
@@ -429,7 +431,24 @@ def test_pairs_that_cannot_be_predicted(run, predictor, args, input, code, told)
 
 
 def test_a_model_that_ranks_predicts_nothing(run, model, data):
-    assert "predicts no ratings" in run("predict", "--model", model[1], 1, data.items.id(0), code=2).err
+    err = run("predict", "--model", model[1], 1, data.items.id(0), code=2).err
+    assert "Fallback predicts no ratings" in err
+    assert "Next step: keep one that does: corated fit RATINGS --preset surprise-knnbaseline -o FILE" in err
+    assert "UserKNN(" not in err and "=" not in err
+
+
+@pytest.mark.parametrize("preset", ["best", "notebook", "tois-userknn"])
+def test_a_preset_that_ranks_predicts_nothing(run, ratings, data, tmp_path, preset):
+    """Which rule has no values is said of presets too; other rules' scores are answered."""
+    kept = tmp_path / "m"
+    run("fit", ratings, "--preset", preset, "-o", kept)
+    asked = 1, data.items.id(0)
+    if preset == "tois-userknn":
+        assert len(run("predict", "--model", kept, *asked, "--json").json["rows"]) == 1
+        return
+    err = run("predict", ratings, *asked, "--preset", preset, code=2).err
+    assert f"Next step: leave --preset {preset} out, or give --preset surprise-knnbaseline" in err
+    assert "predicts no ratings" in run("predict", "--model", kept, *asked, code=2).err
 
 
 # -- similar ------------------------------------------------------------------------------------------
@@ -506,6 +525,9 @@ def test_why_not(run, model, data):
     ran = run("explain", "--model", path, 7, first, "--why-not", "--years", "1800-1801", "--json").json
     assert ran == json.loads(json.dumps(made.why_not(7, first, years=(1800, 1801)).to_dict()))
     assert ran["status"] == "filtered" and ran["filters"] == ["years"]
+    out = run("explain", "--model", path, 7, first, "--why-not", "--years", "1800-1801").out
+    year = made.catalog.aligned_years(data.items)[data.items.code(first)]
+    assert out.endswith(f"({year})” is left out by --years.\n")
     ran = run("explain", "--model", path, 7, first, "--why-not", "-n", 1, "--json").json
     assert ran["status"] == "listed" and ran["n"] == 1
 

@@ -30,6 +30,14 @@ from corated.cli.words import on_command_line, printable
         ("accept_license=True", "--accept-license"),
         ("https://example.org/?user=5", "https://example.org/?user=5"),
         ("a stuser=5", "a stuser=5"),
+        ("is left out by years=.", "is left out by --years."),
+        ("by genres= and exclude=.", "by --genre and --exclude."),
+        ("years=(2000, 1990) allows nothing", "--years 2000-1990 allows nothing"),
+        (
+            "for example years=(1990, 1999), or years=(2010, None)",
+            "for example --years 1990-1999, or --years 2010-",
+        ),
+        ("years=(None, 1980)", "--years -1980"),
         ("x = rating − 1", "x = rating − 1"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import corated as cr
-from corated.errors import MemoryLimitError, ParameterError
+from corated.errors import DataError, MemoryLimitError, ParameterError
 from corated.models import ease, lists
 
 N_USERS, N_ITEMS = 35, 18
@@ -101,3 +101,15 @@ def test_a_walk_of_three_steps(ratings, dense, model, alpha, beta):
             assert row["score"] == pytest.approx(scores[row["item_id"]], rel=1e-9)
             assert row["support"] == support[row["item_id"]]
             assert row["source"] == type(model).__name__.lower()
+
+
+@pytest.mark.parametrize("kind", [cr.P3Alpha, cr.RP3Beta])
+@pytest.mark.parametrize("scale", [(-2, 2, 1), None])
+def test_walks_refuse_negative_ratings_with_a_step_that_can_be_taken(kind, scale):
+    values = [-1.0, 2.0, 1.0, -2.0] if scale else [-1.0, 2.00001234, 1.0, -2.0]  # which no scale fits
+    negative = cr.Ratings.from_arrays([1, 1, 2, 2], [1, 2, 1, 3], values, scale=scale)
+    with pytest.raises(DataError, match="2 negative of 4 ratings: -1, -2") as failure:
+        kind().fit(negative)
+    assert "from 0 up" in failure.value.hint and "weight" not in failure.value.hint
+    shifted = cr.Ratings.from_arrays([1, 1, 2, 2], [1, 2, 1, 3], [value + 2.0 for value in values])
+    assert len(kind(like=0.0).fit(shifted).recommend()) == 2

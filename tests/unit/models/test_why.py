@@ -459,3 +459,14 @@ def test_what_is_given_back_holds_what_the_part_says():
         (0, -1.0, 5),
         (2, 0.5, 4),
     ]
+
+
+def test_the_only_rating_there_is():
+    rows = [("eve", "a", 9), ("bob", "a", 9), ("bob", "c", 10), ("cat", "a", 8), ("cat", "c", 9),
+            ("dan", "d", 10), ("fay", "d", 9), ("gus", "d", 9), ("gus", "e", 9)]  # fmt: skip
+    ratings = cr.Ratings.from_arrays(*zip(*rows, strict=True), scale=(1, 10, 1))
+    made = cr.Fallback(models=[cr.UserKNN(measure="jaccard"), cr.Popularity()]).fit(ratings)
+    assert made.what_if("eve", "c", n=3).sentence == (
+        'Without the only rating, that of item "a", item "c" would still be in the list of user "eve", '
+        "as number 2 instead of 1."
+    )
