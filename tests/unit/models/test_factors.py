@@ -13,7 +13,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 
 import corated as cr
 from corated.errors import Cancelled, CoratedNotice, MemoryLimitError, MissingExtraError, ParameterError
-from corated.models import factors, lists
+from corated.models import factors, lists, rules
 from corated.models.als import _blas
 from corated.models.factor_kernels import Entries, Ridge
 from corated.models.history import Profile
@@ -353,7 +353,10 @@ def test_als_items_that_nobody_likes_are_no_candidates():
     assert model._fit.part.account(0, 2, 5, Run(1)).reason == "Nobody likes it."
 
 
-def test_als_that_diverges(ratings):
+def test_als_that_diverges(ratings, monkeypatch):
+    with pytest.raises(ParameterError, match="alpha="):
+        cr.ALS(**LIKES | {"alpha": 1e300}).fit(ratings)
+    monkeypatch.setattr(rules, "_MOST", np.inf)  # as far as parameters alone could tell
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ParameterError, match="beyond all numbers"):
