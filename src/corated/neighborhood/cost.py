@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Counts", "block_target", "most_blocks", "pieces_of_candidates", "seconds_of", "slowness"]
+__all__ = [
+    "Counts",
+    "block_target",
+    "most_blocks",
+    "pieces_of_candidates",
+    "rows_pay",
+    "seconds_of",
+    "slowness",
+]
 
 _NS_EVENT = 1.1
 """One co-rated rating of one pair added up."""
@@ -20,6 +28,10 @@ _NS_ROW = 160.0
 _NS_SUBJECT = 100.0
 _NS_RATING = 60.0
 _SECONDS_AT_LEAST = 0.008
+
+_LONG = 16
+_HARDLY, _OFTEN = 0.1, 2.0
+"""Ratings of a profile, and times that two meet, on average: where finding rows whole pays."""
 
 _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
@@ -60,6 +72,16 @@ def seconds_of(counts: Counts, *, both: bool, threads: int) -> float:
         shared *= 2
     alone = counts.rows * _NS_ROW + counts.subjects * _NS_SUBJECT + counts.ratings * _NS_RATING
     return _SECONDS_AT_LEAST + (shared / threads + alone) * 1e-9
+
+
+def rows_pay(subjects: int, ratings: int, events: int) -> bool:
+    """Tell whether finding each one's neighbors whole is quicker than meeting each pair once.
+
+    events : pair events, each pair from both sides. Measured: with long profiles, where most candidates are
+        met often, or hardly any are met at all.
+    """
+    density = events / max(subjects, 1) ** 2
+    return ratings >= _LONG * subjects and (density < _HARDLY or density > _OFTEN)
 
 
 def slowness(n: int, *, both: bool, threads: int) -> float:  # noqa: ARG001

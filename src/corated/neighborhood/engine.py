@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.errors import ParameterError
+from corated.neighborhood.cost import rows_pay
 from corated.neighborhood.numbers import Numbers, numbers_of
 from corated.neighborhood.own import emit_own, select_own
 from corated.ratings.ids import IdMap
@@ -182,8 +183,11 @@ class Engine:
         return isinstance(self.measure, Custom)
 
     def serves_rows(self, k: int) -> bool:
-        """Tell whether rows of k can be found whole; see `corated.similarity.rows`."""
-        return can_serve(self.layouts, self.base, self.n, k)
+        """Tell whether rows of k can be found whole, and it pays; see `corated.similarity.rows`."""
+        if not can_serve(self.layouts, self.base, self.n, k):
+            return False
+        counts = np.diff(self.profiles.rater_ptr)
+        return rows_pay(self.n, len(self.profiles.objects), int((counts * counts).sum()))
 
     def task(self, *, both: bool, screen: bool = True, candidates: tuple[int, int] | None = None) -> Task:
         """Return the task for the kernels.

@@ -10,6 +10,7 @@ import pytest
 
 from corated.errors import MemoryLimitError, ParameterError
 from corated.neighborhood import cost as cost_module
+from corated.neighborhood import engine as engine_module
 from corated.neighborhood import work as work_module
 from corated.neighborhood.engine import Engine
 from corated.neighborhood.graph import Wanted, neighbor_parts, neighbors, search_of
@@ -66,14 +67,15 @@ def limits(ratings, **options):
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("of", ["users", "items"])
 @pytest.mark.parametrize(
-    ("measure", "least"),
+    ("measure", "least", "in_rows"),
     [
-        *((name, 1) for name in MEASURES),
-        ("pearson", 3),
-        *((name, 2) for name in ("msd", "cosine", "jaccard", "dice")),
+        *((name, 1, False) for name in MEASURES),
+        *((name, least, False) for name, least in (("pearson", 3), ("msd", 2))),
+        *((name, 1, True) for name in ("cosine", "jaccard", "dice", "tversky")),
     ],
 )
-def test_limits_threads_and_files_change_no_bit(many, tmp_path, of, measure, least):
+def test_limits_threads_and_files_change_no_bit(many, tmp_path, monkeypatch, of, measure, least, in_rows):
+    monkeypatch.setattr(engine_module, "rows_pay", lambda *_: in_rows)
     options = {"of": of, "measure": measure, "min_common": least, "k": 12}
     loose = neighbors(many, threads=1, **options)
     table = loose.to_arrow()
@@ -93,7 +95,8 @@ def test_limits_threads_and_files_change_no_bit(many, tmp_path, of, measure, lea
     wanted = Wanted(of, measure, 12, least)
     search = search_of(many, wanted, None, in_parts=True)
     pieces = work_module.work_of(search, 1, 1).pieces
-    if search.whole_rows:
+    assert search.whole_rows == in_rows
+    if in_rows:
         assert pieces == 1
         assert ("one-sided", True) in strategies
         assert {strategy for strategy, _ in strategies} == {"one-sided"}

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 import corated as cr
+from corated.neighborhood import engine as engine_module
+from corated.neighborhood.cost import rows_pay
 from corated.neighborhood.engine import Engine
 
 MORE = 200
 """Lists of so many are not found row by row."""
+
+
+@pytest.fixture(autouse=True)
+def rows_wherever_they_can_be(monkeypatch):
+    monkeypatch.setattr(engine_module, "rows_pay", lambda *_: True)
 
 
 def crowd(users: int, items: int, each: int, levels: int) -> cr.Ratings:
@@ -48,3 +55,17 @@ def test_rows_are_the_best_of_longer_lists(
 def test_other_searches_are_not_served_by_rows(measure: str) -> None:
     engine = Engine.build(crowd(30, 9, 3, 3), of="users", measure=measure, min_common=1)
     assert not engine.serves_rows(5)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "ratings", "events", "pays"),
+    [
+        (29_858, 810_128, 60_900_000, True),  # few meet
+        (2_999, 487_650, 196_000_000, True),  # most meet often
+        (53_968, 712_337, 586_000_000, False),  # in between
+        (16_554, 100_000, 1_000_000, False),  # short profiles
+        (0, 0, 0, True),
+    ],
+)
+def test_where_rows_pay(subjects, ratings, events, pays):
+    assert rows_pay(subjects, ratings, events) == pays
