@@ -133,7 +133,8 @@ def plan(
     events = engine.events(both=True)
     met, pairs, rows = _estimate(engine, search.k)
     n_ratings = len(engine.profiles.objects)
-    counts = Counts(int(events.sum()), met, pairs, rows, engine.n, n_ratings)
+    accumulators = engine.n * 8 * max(engine.words, 1)
+    counts = Counts(int(events.sum()), met, pairs, rows, engine.n, n_ratings, accumulators)
     return Plan(
         of=search.side,
         measure=str(engine.measure),
@@ -156,7 +157,7 @@ def plan(
         bytes_peak=max(taken + work.to_take, preparation(ratings, search.side)),
         bytes_limit=limit,
         bytes_available=available,
-        seconds=seconds_of(counts, both=work.both, threads=work.threads),
+        seconds=seconds_of(counts, both=work.both, threads=work.threads, whole=search.whole_rows),
         fits=work.fits(room),
         advice="" if work.fits(room) else f"{advice(search, room, limit)}.",
     )
