@@ -28,9 +28,15 @@ def keep(name: str, found: dict[str, Any], folder: Path = RESULTS) -> None:
         "machine": machine(),
         "versions": versions(),
         "commit": commit(),
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": " ".join(["python", f"benchmarks/{_script()}", *sys.argv[1:]]),
     }
     (folder / f"{name}.json").write_text(json.dumps(kept | found, indent=1) + "\n", encoding="utf-8")
+
+
+def _script() -> str:
+    """Return the script that runs, as seen from this folder."""
+    path = Path(sys.argv[0]).resolve()
+    return path.relative_to(HERE.resolve()).as_posix() if path.is_relative_to(HERE.resolve()) else path.name
 
 
 def machine() -> dict[str, object]:

@@ -20,8 +20,12 @@ def main() -> None:
     ]
     for path in sorted(RESULTS.glob("speed-*.json")):
         parts.append(speed(json.loads(path.read_text(encoding="utf-8"))))
+    for path in sorted((RESULTS / "two-threads").glob("speed-*.json")):
+        parts.append(quickest(json.loads(path.read_text(encoding="utf-8"))))
     for name, section in (
+        ("own", own),
         ("models", models),
+        ("quality-gowalla", gowalla),
         ("growth", growth),
         ("large", large),
         ("recall", recall),
@@ -73,6 +77,36 @@ def speed(kept: dict[str, Any]) -> str:
         f"40 nearest neighbors of all; Pearson with three in common at least, others with one. LensKit's "
         f"cosine is of who rated, since it centers ratings.\n\n{measured(kept)}\n"
         f"![speed](speed-{data['name']}.svg)\n\n{table(head, lines)}\n{reasons}"
+    )
+
+
+def quickest(kept: dict[str, Any]) -> str:
+    """Return the table of one data set in two threads, beside the quickest peers, as measured last."""
+    data, lines = kept["data"], []
+    for row in kept["rows"]:
+        if "median" in row:
+            times = f"{row['times_ours']:.2f}" if "times_ours" in row else ""
+            lines.append([row["of"], row["measure"], row["tool"], f"{row['median']:.3f}", times])
+    head = ["of", "measure", "tool", "median s", "times ours"]
+    return f"## {data['name']}, two threads, the quickest peers\n\n{measured(kept)}\n{table(head, lines)}"
+
+
+def gowalla(kept: dict[str, Any]) -> str:
+    """Return the ladder of Gowalla."""
+    lines = [
+        [
+            row["name"],
+            f"{row['recall']:.4f}",
+            f"{row['ndcg']:.4f}",
+            f"{row['seconds']:.0f}",
+            f"{row['peak_mb']:.0f}",
+        ]
+        for row in kept["rows"]
+    ]
+    head = ["model", "recall@20", "NDCG@20", "fit and answer, s", "peak MB so far"]
+    return (
+        "## Gowalla, what is recommended\n\nNo gradient training; how settings were found is told in "
+        f"`quality/gowalla.py`. Other work ran on the machine.\n\n{measured(kept)}\n{table(head, lines)}"
     )
 
 
