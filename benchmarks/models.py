@@ -7,15 +7,13 @@ and commit to ``benchmarks/results/``.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from alone import run_alone
 from data import real_folder, save
 from record import RESULTS, keep
 
@@ -67,20 +65,11 @@ def main() -> None:
 
 def run_one(tool: str, case: str, threads: int, data: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run one tool in a process of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "models_of.py"), tool, case, str(threads), str(data)]
+    arguments = [tool, case, str(threads), str(data), str(options.repeat)]
     row: dict[str, Any] = {"case": case, "tool": tool, "threads": threads}
-    try:
-        finished = subprocess.run(
-            [*command, str(options.repeat)],
-            env=environment, capture_output=True, text=True, check=False, timeout=options.limit,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return row | {"cannot": f"not done in {options.limit} s"}
-    if finished.returncode != 0:
-        reason = finished.stderr.strip().splitlines()[-1:] or [f"ended with {finished.returncode}"]
-        return row | {"cannot": reason[0]}
-    row |= json.loads(finished.stdout.splitlines()[-1])
+    row |= run_alone("models_of.py", arguments, threads=threads, limit=options.limit)
+    if "cannot" in row:
+        return row
     print(f"{case:9} {tool:9} {threads} threads {row['median']:8.3f} s", file=sys.stderr, flush=True)
     return row
 

@@ -8,15 +8,13 @@ each data set, and writes it with machine, versions and commit to ``benchmarks/r
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from alone import run_alone
 from data import READERS, save
 from record import RESULTS, keep
 
@@ -59,24 +57,11 @@ def main() -> None:
 def run_one(asked: tuple[str, str, str, int], data: Path, options: argparse.Namespace) -> Row:
     """Run one tool in a process of its own."""
     tool, measure, of, threads = asked
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "neighbors_of.py"), tool, measure, of, str(threads), str(data)]
+    arguments = [tool, measure, of, str(threads), str(data), str(options.repeat)]
     row: Row = {"tool": tool, "measure": measure, "of": of, "threads": threads}
-    try:
-        finished = subprocess.run(
-            [*command, str(options.repeat)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=options.limit,
-        )
-    except subprocess.TimeoutExpired:
-        return row | {"cannot": f"not done in {options.limit} s"}
-    if finished.returncode != 0:
-        reason = finished.stderr.strip().splitlines()[-1:] or [f"ended with {finished.returncode}"]
-        return row | {"cannot": reason[0]}
-    row |= json.loads(finished.stdout.splitlines()[-1])
+    row |= run_alone("neighbors_of.py", arguments, threads=threads, limit=options.limit)
+    if "cannot" in row:
+        return row
     print(f"{of} {measure:9} {tool:16} {threads} threads {row['median']:8.3f} s", file=sys.stderr, flush=True)
     return row
 

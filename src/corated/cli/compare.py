@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corated.cli.judging import Judging, apart, judging_options
+from corated.cli.judging import Judging, judging_options
 from corated.cli.model_options import MODEL_OPTIONS, Model
 from corated.cli.options import (
     Count,
@@ -21,6 +21,7 @@ from corated.cli.options import (
 from corated.cli.reading import Reading, read_catalog, reads_ratings
 from corated.cli.show import say, show_json
 from corated.cli.state import current
+from corated.cli.write import apart
 from corated.errors import CoratedError, ParameterError
 
 if TYPE_CHECKING:

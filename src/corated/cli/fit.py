@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from corated.cli.people import note_excess
 from corated.cli.reading import Reading, read_catalog, reads_ratings
 from corated.cli.show import count, say, show_json
 from corated.cli.state import current
+from corated.cli.write import apart
 from corated.errors import ParameterError
 
 __all__ = ["fit_command"]
@@ -80,14 +80,4 @@ def _check_output(output: str, *read: str | None) -> None:
     """Refuse an output that is no file of its own, before anything is read."""
     if output == "-":
         raise ParameterError("A model is not written to standard output.", hint="give -o a file's name")
-    if Path(output).is_dir() or not Path(output).absolute().parent.is_dir():
-        from corated.output import atomic_path
-
-        with atomic_path(output):  # which refuses it in a sentence
-            pass
-    for path in read:
-        with contextlib.suppress(OSError):
-            if path and Path(path).samefile(output):
-                raise ParameterError(
-                    f"-o {output} is read as well, and would be lost.", hint="write to another file"
-                )
+    apart(output, "-o", *read)

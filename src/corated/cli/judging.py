@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
 from corated.cli.options import as_record
-from corated.errors import ParameterError
 
-__all__ = ["Judging", "apart", "judging_options", "known_option", "listed", "split_option"]
+__all__ = ["Judging", "judging_options", "known_option", "listed", "split_option"]
 
 
 @dataclass(frozen=True)
@@ -35,25 +32,6 @@ class Judging:
 def listed(text: str) -> list[str]:
     """Return the parts between commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def apart(output: str, option: str, *read: str | None) -> None:
-    """Refuse an output that is standard output, a folder, or a file that is read, before anything is."""
-    if output == "-":
-        raise ParameterError(
-            f"{option} is not written to standard output.", hint=f"give {option} a file's name"
-        )
-    if Path(output).is_dir() or not Path(output).absolute().parent.is_dir():
-        from corated.output import atomic_path
-
-        with atomic_path(output):  # which refuses it in a sentence
-            pass
-    for path in read:
-        with contextlib.suppress(OSError):
-            if path and Path(path).samefile(output):
-                raise ParameterError(
-                    f"{option} {output} is read as well, and would be lost.", hint="write to another file"
-                )
 
 
 _SPLIT = click.option(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from corated.cli.judging import apart, known_option, split_option
+from corated.cli.judging import known_option, split_option
 from corated.cli.model_options import MODEL_OPTIONS, Model, model_options
 from corated.cli.options import Count, command, json_option, progress_option, threads_option
 from corated.cli.reading import Reading, reads_ratings
 from corated.cli.show import say, show_json
 from corated.cli.state import current
+from corated.cli.write import apart
 from corated.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from corated.errors import ParameterError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Output", "Writer", "writes_rows"]
+__all__ = ["Output", "Writer", "apart", "writes_rows"]
 
 _ENDINGS: Final = {
     ".parquet": "parquet",
@@ -282,3 +282,22 @@ def _size(path: str) -> int | None:
     with contextlib.suppress(OSError):
         return Path(path).stat().st_size
     return None
+
+
+def apart(output: str, option: str, *read: str | None) -> None:
+    """Refuse an output that is standard output, a folder, or a file that is read, before anything is."""
+    if output == "-":
+        raise ParameterError(
+            f"{option} is not written to standard output.", hint=f"give {option} a file's name"
+        )
+    if Path(output).is_dir() or not Path(output).absolute().parent.is_dir():
+        from corated.output import atomic_path
+
+        with atomic_path(output):  # which refuses it in a sentence
+            pass
+    for path in read:
+        with contextlib.suppress(OSError):
+            if path and Path(path).samefile(output):
+                raise ParameterError(
+                    f"{option} {output} is read as well, and would be lost.", hint="write to another file"
+                )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from corated.errors import Cancelled, MemoryLimitError, NotFittedError, ParameterError
 from corated.models.account import Account
 from corated.models.answers import Answer
-from corated.models.filters import Filters, check_catalog, check_filters, genre_bits, request_of
+from corated.models.filters import Filters, check_catalog, check_filters, request_of
 from corated.models.history import History, Profile, read_profile
 from corated.models.packed import Packed
 from corated.models.prediction import Predictions, asked_pairs, id_column
 from corated.models.request import Request
-from corated.models.rerank import POOL, diversified
+from corated.models.rerank import answered
 from corated.models.settings import check_switch
 from corated.neighborhood.engine import check_count, check_ratings, codes_of
 from corated.neighborhood.memory import available_memory
@@ -476,11 +476,7 @@ def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: objec
 def _answer(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run: Run) -> Answer:
     """Return lists for user codes of a fitted part, filtered and, if wanted, with some variety."""
     request, diversity = request_of(fit.ratings, fit.catalog, codes, n, filters)
-    if diversity == 0.0:
-        return part.answer(request, run)
-    assert fit.catalog is not None
-    pool = part.answer(replace(request, n=min(POOL * n, 2**31 - 1), out_of=n), run)
-    return diversified(pool, genre_bits(fit.ratings, fit.catalog)[1], min(n, fit.ratings.n_items), diversity)
+    return answered(part, request, diversity, fit, run)
 
 
 def _check_on_unknown(given: str) -> str:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from corated.models.answers import Answer
+from corated.models.filters import genre_bits
+from corated.models.request import Request
+from corated.neighborhood.run import Run
 
-__all__ = ["POOL", "diversified"]
+if TYPE_CHECKING:
+    from corated.models.base import Fit, Fitted
+
+__all__ = ["POOL", "answered", "diversified"]
 
 Int64s = npt.NDArray[np.int64]
 
 POOL = 5
 """How many times as many candidates as places there are."""
+
+
+def answered(part: Fitted, request: Request, diversity: float, fit: Fit, run: Run) -> Answer:
+    """Return the lists of a part, with some variety if wanted; ``fit`` has the catalog that it needs then."""
+    if diversity == 0.0:
+        return part.answer(request, run)
+    assert fit.catalog is not None
+    n = request.n
+    pool = part.answer(replace(request, n=min(POOL * n, 2**31 - 1), out_of=n), run)
+    return diversified(pool, genre_bits(fit.ratings, fit.catalog)[1], min(n, fit.ratings.n_items), diversity)
 
 
 def diversified(answer: Answer, bits: npt.NDArray[np.bool_], n: int, diversity: float) -> Answer:

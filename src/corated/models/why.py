@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from corated.errors import ParameterError
 from corated.models._explain_text import Person, amount, counted, item_name, joined
 from corated.models.explain import Asked, Case, Place, case_of, placed, strict, title_of
-from corated.models.filters import Filters, check_filters, genre_bits, request_of
+from corated.models.filters import Filters, check_filters, request_of
 from corated.models.request import Request
-from corated.models.rerank import POOL, diversified
+from corated.models.rerank import answered
 from corated.neighborhood.engine import check_count
 from corated.ratings.ids import Id
 from corated.tables import Table
@@ -79,9 +79,9 @@ def why_not(fit: Fit, asked: Asked, filters: Filters, run: Run) -> WhyNot:
     """Say why a pair is not recommended; see `Recommender.why_not`."""
     if asked.history is not None and isinstance(filters.get("exclude"), Mapping):
         raise ParameterError("exclude names users, and a history is one user's.", hint="give item ids alone")
-    case, filters = case_of(fit, asked, run), _kept(check_filters(filters))
+    case, filters = case_of(fit, asked, run), check_filters(filters)
     request, diversity = request_of(fit.ratings, fit.catalog, case.request().codes, case.n, filters)
-    listed = _listed(case, request, diversity, run)
+    listed = answered(case.part, request, diversity, fit, run.quietly())
     at = np.flatnonzero(listed.lists.item[: int(listed.lists.size[0])] == case.item)
     last = _place(listed, int(listed.lists.size[0]) - 1)
     if len(at):
@@ -101,32 +101,6 @@ def why_not(fit: Fit, asked: Asked, filters: Filters, run: Run) -> WhyNot:
     place = placed(case.part, request, case.item, fit.ratings.n_items, run)
     assert place is not None
     return _said(case, "below", place, last, is_varied=diversity > 0.0)
-
-
-def _kept(filters: Filters) -> Filters:
-    """Return the same filters with what can be gone through once only put in lists."""
-    kept: dict[str, Any] = dict(filters)
-    for name in ("items", "exclude", "genres"):
-        given = kept.get(name)
-        if isinstance(given, Mapping):
-            kept[name] = {user: _listed_once(items) for user, items in given.items()}
-        elif name in kept:
-            kept[name] = _listed_once(given)
-    return check_filters(kept)
-
-
-def _listed_once(given: Any) -> Any:
-    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else given
-
-
-def _listed(case: Case, request: Request, diversity: float, run: Run) -> Answer:
-    """Return the list that is recommended."""
-    fit, n = case.fit, case.n
-    if diversity == 0.0:
-        return case.part.answer(request, run.quietly())
-    assert fit.catalog is not None
-    pool = case.part.answer(replace(request, n=min(POOL * n, 2**31 - 1), out_of=n), run.quietly())
-    return diversified(pool, genre_bits(fit.ratings, fit.catalog)[1], min(n, fit.ratings.n_items), diversity)
 
 
 def _place(answer: Answer, place: int) -> Place | None:
