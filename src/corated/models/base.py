@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from corated.models.explain import Explanation
     from corated.models.why import WhatIf, WhyNot
 
-__all__ = ["Answer", "Fitted", "Folded", "Recommendations", "Recommender", "Run"]
+__all__ = ["Answer", "Fit", "Fitted", "Folded", "Recommendations", "Recommender", "Run", "answer_for"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -291,7 +291,7 @@ class Recommender(ABC):
                     )
                 profile = read_profile(fit.ratings, history, user_id)
                 folded = fit.part.fold_in(profile, run.quietly())
-                answer = _answer(fit, folded.part, np.array([folded.code]), n, filters, run)
+                answer = answer_for(fit, folded.part, np.array([folded.code]), n, filters, run)
                 return Recommendations(fit, pa.array([user_id], fit.ratings.users.ids.type), n, answer)
             if user_id is not None:
                 raise ParameterError("user_id says whose history it is.", hint="give history= too")
@@ -299,7 +299,7 @@ class Recommender(ABC):
                 return _with_unknown(fit, users, n, filters, run)
             codes = codes_of(fit.ratings.users, users)
             _check_memory(len(codes), min(n, fit.ratings.n_items))
-            answer = _answer(fit, fit.part, codes, n, filters, run)
+            answer = answer_for(fit, fit.part, codes, n, filters, run)
             return Recommendations(fit, fit.ratings.users.take(codes), n, answer)
 
     def recommend_blocks(
@@ -334,7 +334,7 @@ class Recommender(ABC):
                     part = codes[start : start + block]
                     # The rows of a block are known when it ends, so progress counts users.
                     run = Run(workers, report, cancel).within_users(start, len(part), len(codes))
-                    answer = _answer(fit, fit.part, part, n, filters, run)
+                    answer = answer_for(fit, fit.part, part, n, filters, run)
                     yield Recommendations(fit, fit.ratings.users.take(part), n, answer)
 
         return blocks()
@@ -473,7 +473,7 @@ def _predicted_for(fit: Fit, profile: Profile, items: Iterable[Id], users: objec
     return Predictions(names, column, folded.part.predict(rows, codes, run))  # type: ignore[attr-defined]
 
 
-def _answer(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run: Run) -> Answer:
+def answer_for(fit: Fit, part: Fitted, codes: Int64s, n: int, filters: Filters, run: Run) -> Answer:
     """Return lists for user codes of a fitted part, filtered and, if wanted, with some variety."""
     request, diversity = request_of(fit.ratings, fit.catalog, codes, n, filters)
     return answered(part, request, diversity, fit, run)
@@ -498,14 +498,14 @@ def _with_unknown(fit: Fit, users: Iterable[Id] | Id, n: int, filters: Filters, 
     codes = fit.ratings.users.codes_in(ids)
     _check_memory(len(codes), min(n, fit.ratings.n_items))
     known, unknown = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-    parts = [(known, _answer(fit, fit.part, codes[known], n, filters, run))]
+    parts = [(known, answer_for(fit, fit.part, codes[known], n, filters, run))]
     if len(unknown):
         profile = Profile(None, -1, np.zeros(0, dtype=np.int64), np.zeros(0))
         popular = Popularity().learn(fit.ratings, run.quietly()).fold_in(profile, run.quietly())
         nobody = np.full(len(unknown), popular.code, dtype=np.int64)
         if isinstance(filters.get("exclude"), Mapping):  # names users of the data
             filters = Filters(**{**filters, "exclude": None})
-        parts.append((unknown, _answer(fit, popular.part, nobody, n, filters, run.quietly())))
+        parts.append((unknown, answer_for(fit, popular.part, nobody, n, filters, run.quietly())))
     answer = Answer.stacked(len(codes), parts[0][1].n, parts)
     return Recommendations(fit, ids.cast(fit.ratings.users.ids.type), n, answer)
 

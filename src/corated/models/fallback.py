@@ -18,7 +18,7 @@ from corated.models.prediction import OK, Predicted
 from corated.models.request import Request
 from corated.ratings.ratings import Ratings
 
-__all__ = ["Fallback", "check_models"]
+__all__ = ["Fallback", "check_models", "fitted_fallback"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -53,15 +53,16 @@ class Fallback(Recommender):
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
         """See `Recommender.learn`."""
         models = check_models(self.models)
-        return _fitted([model.learn(ratings, run) for model in models])
+        return fitted_fallback([model.learn(ratings, run) for model in models])
 
     def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
         """See `Recommender.unpack`."""
         models = check_models(self.models)
-        return _fitted([model.unpack(ratings, packed.part(at), run) for at, model in enumerate(models)])
+        return fitted_fallback([model.unpack(ratings, packed.part(at), run) for at, model in enumerate(models)])
 
 
-def _fitted(parts: list[Fitted]) -> Fitted:
+def fitted_fallback(parts: list[Fitted]) -> Fitted:
+    """Return what answers from the first part, then from the next."""
     can = all(hasattr(part, "predict") for part in parts)
     return _FittedPredictors(parts) if can else _FittedFallback(parts)
 

@@ -49,6 +49,7 @@ def over_users(
         threads=run.threads,
         progress=run.progress,
         cancel=run.cancel,
+        at_once=run.at_once,
     )
 
 

@@ -17,7 +17,7 @@ from corated.models.request import Request
 from corated.models.rules import Like, age_weights, liked
 from corated.ratings.ratings import Ratings
 
-__all__ = ["Popularity"]
+__all__ = ["FittedPopularity", "Popularity"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class Popularity(Recommender):
         votes = np.bincount(items, minlength=ratings.n_items).astype(np.int64)
         score = np.bincount(items, weights=aged[likes], minlength=ratings.n_items).astype(np.float64)
         order = np.lexsort((-votes, -score))  # stable: then by id
-        return _FittedPopularity(ratings, votes, score, order[votes[order] > 0])
+        return FittedPopularity(ratings, votes, score, order[votes[order] > 0])
 
     def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:  # noqa: ARG002 - quick to make anew
         """See `Recommender.unpack`."""
@@ -55,7 +55,9 @@ class Popularity(Recommender):
 
 
 @dataclass(frozen=True)
-class _FittedPopularity:
+class FittedPopularity:
+    """What everyone likes: votes and scores by item code, and the codes by rank."""
+
     ratings: Ratings
     votes: Int64s
     score: Floats

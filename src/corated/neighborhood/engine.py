@@ -27,7 +27,7 @@ from corated.similarity.statistics import Layout
 from corated.similarity.tasks import INTEGERS, MAX_DEFERRED, Flag, Pairs, Scratch, Task, new_scratch
 from corated.similarity.topk import TopK
 
-__all__ = ["Engine", "Of", "check_count", "check_of", "check_ratings", "codes_of"]
+__all__ = ["Engine", "Of", "check_count", "check_of", "check_ratings", "codes_of", "task_of"]
 
 Of = Literal["users", "items"]
 Int64s = npt.NDArray[np.int64]
@@ -144,7 +144,7 @@ class Engine:
             numbers=numbers,
             asked=asked,
             min_common=effective,
-            base=_task(measure, numbers, effective, least, popular, effective - 1 if can_defer else 0),
+            base=task_of(measure, numbers, effective, least, popular, effective - 1 if can_defer else 0),
         )
 
     @property
@@ -273,9 +273,14 @@ class Engine:
                 start = cut
 
 
-def _task(
+def task_of(
     measure: Measure, numbers: Numbers, min_common: int, least: int, popular: Popular, deferred: int
 ) -> Task:
+    """Return the task of a measure over all candidates.
+
+    min_common : what the kernels apply;  least : what a value needs
+    popular, deferred : see `corated.similarity.tasks.Task`
+    """
     p, q = measure.sides(numbers.whole)
     screen, bound = _screen(measure, numbers)
     adjustment = measure.adjustment

@@ -17,7 +17,7 @@ from corated.similarity.statistics import Layout, plan_layouts
 from corated.similarity.tasks import ALL, DIFFERENCES, DOT, FIELDS, INTEGERS, MOMENTS
 from corated.similarity.values import Entries, shifted
 
-__all__ = ["Numbers", "entries_of", "integers_of", "numbers_of", "parts_of", "profiles_of"]
+__all__ = ["Numbers", "entries_of", "integers_of", "numbers_of", "parts_of", "profiles_of", "unit_of"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def numbers_of(ratings: Ratings, side: str, measure: Measure) -> Numbers:
         else:
             made = integers[profiles.codes]
             whole = _whole(profiles, made, made, total)
-            return Numbers(profiles, layouts, integers, INTEGERS, _unit(ratings.scale, measure), whole)
+            return Numbers(profiles, layouts, integers, INTEGERS, unit_of(ratings.scale, measure), whole)
     place = relabeled(profiles, _rows(ratings, side)[0])
     given, values = (made[place] for made in _floats(ratings, side, measure))
     family = _family(measure.sums)
@@ -112,7 +112,7 @@ def parts_of(scale: Scale) -> tuple[int, int]:
     return 0, 0
 
 
-def _unit(scale: Scale | None, measure: Measure) -> float:
+def unit_of(scale: Scale | None, measure: Measure) -> float:
     """Return what one of the integers is in rating units."""
     if scale is None or measure.given_weight is not None:
         return 1.0

@@ -36,12 +36,14 @@ class Run:
     """How to run: threads, where progress goes, the event that stops it, and the bytes it may take.
 
     memory_limit : on top of the ratings as given; None for what the process can still get
+    at_once : whether the caller's own thread does it, without looking up: for what takes no time
     """
 
     threads: int
     progress: Progress = silent
     cancel: Cancel = None
     memory_limit: int | None = None
+    at_once: bool = False
 
     def look(self) -> None:
         """Raise `Cancelled` if the event that stops the work is set."""
@@ -86,11 +88,13 @@ def run_blocks(
     threads: int,
     progress: Progress,
     cancel: Cancel,
+    at_once: bool = False,
 ) -> list[State]:
     """Do ``work`` on every block, each thread with a state of its own; return the states.
 
     blocks : pairs of (weight, block); weights are what progress counts
     progress : called from the calling thread; an exception it raises stops the work and passes on
+    at_once : do it all in the calling thread, which takes less than starting another
 
     Raises `Cancelled` when ``cancel`` is set. On any way out, all threads have ended.
     """
@@ -113,6 +117,8 @@ def run_blocks(
                 done += weight
         return state
 
+    if at_once:
+        return [worker()]
     threads = max(1, min(threads, len(waiting)))
     with ThreadPoolExecutor(threads, thread_name_prefix="corated") as pool:
         futures = [pool.submit(worker) for _ in range(threads)]

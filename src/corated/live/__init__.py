@@ -1,0 +1,1 @@
+"""Ratings that count the moment they are written: an index in memory, a store on disk."""
