@@ -43,6 +43,7 @@ from corated.evaluation.metrics import (
     recall_capped,
     rmse,
 )
+from corated.evaluation.prequential import Prequential, prequential
 from corated.evaluation.ranked import Match, Rankings, Relevance, match, rankings_of, relevance_of
 from corated.evaluation.split import Split, given
 from corated.evaluation.splits import (
@@ -70,6 +71,7 @@ __all__ = [
     "Match",
     "Metric",
     "Paired",
+    "Prequential",
     "Rankings",
     "RatingErrors",
     "Relevance",
@@ -108,6 +110,7 @@ __all__ = [
     "personalization",
     "popularity_lift",
     "precision",
+    "prequential",
     "rankings_of",
     "rating_errors",
     "recall",

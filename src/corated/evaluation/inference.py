@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from corated.errors import ParameterError
 
-__all__ = ["LEVEL", "RESAMPLES", "Paired", "bootstrap_interval", "holm", "paired"]
+__all__ = ["LEVEL", "RESAMPLES", "Paired", "bootstrap_interval", "clustered_interval", "holm", "paired"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -96,6 +96,30 @@ def bootstrap_interval(
         means[start : start + rows] = times.astype(np.float64) @ values / n
     low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     return low, high
+
+
+def clustered_interval(
+    values: Floats,
+    users: npt.NDArray[np.integer],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Return the mean of values of events, and its percentile bootstrap interval over users.
+
+    users : whose each value is; a user is drawn with all events, since those of one user are alike
+    """
+    codes = np.unique(users, return_inverse=True)[1]
+    total, count = np.bincount(codes, weights=values), np.bincount(codes).astype(np.float64)
+    if not len(count):
+        return float("nan"), float("nan"), float("nan")
+    rng, means = np.random.default_rng(seed), np.empty(resamples)
+    for at in range(resamples):
+        drawn = rng.integers(0, len(count), len(count))
+        means[at] = total[drawn].sum() / count[drawn].sum()
+    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return float(values.mean()), float(low), float(high)
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

@@ -51,6 +51,8 @@ class LiveIds:
 
     def check(self, id: object) -> Id:
         """Return an id that may be stored, of the stored type; raises `IdTypeError` and `DataError`."""
+        if (type(id) is str or type(id) is int) and id in self._codes:
+            return id
         value = id if type(id) is str or type(id) is int else self._empty.as_array([id])[0].as_py()
         if type(value) is not (int if self.kind == "integer" else str):
             raise self._empty._wrong_type(id)

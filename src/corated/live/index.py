@@ -98,6 +98,7 @@ class LiveIndex:
         self._threads, self._run = resolve_threads(threads), Run(1, at_once=True)
         self._lock, self._making = ReadWriteLock(), threading.Lock()
         self._version, self._journal = 0, None  # type: tuple[int, list[Change] | None]
+        self._codes = {rating: code for code, rating in enumerate(ratings.scale.ratings.tolist())}
         self._source: Source | None = source_of(self._model, ratings)
         self._begin(State(ratings, ratings.scale, weighing_of(self._model, ratings)), ratings)
 
@@ -249,7 +250,10 @@ class LiveIndex:
         user, item = state.users.check(one.user), state.items.check(one.item)
         if one.rating is None:
             return user, item, None, 0
-        return user, item, _code(state.scale, user, item, one.rating), self._time(one.time)
+        code = self._codes.get(one.rating) if type(one.rating) in (int, float) else None
+        if code is None:
+            code = _code(state.scale, user, item, one.rating)
+        return user, item, code, self._time(one.time)
 
     def _time(self, time: Any) -> int:
         if not self.state.timed:
@@ -364,6 +368,19 @@ class LiveIndex:
         codes = np.array([fit.ratings.users.code(user)])
         found = answer_for(fit, fit.part, codes, n, checked, self._run)
         return Recommendations(fit, fit.ratings.users.take(codes), n, found)
+
+    def place(self, user: Id, item: Id, *, n: int = 10, at: Any = None) -> int:
+        """Return the place of an item among the n recommended to a user, from 1; 0 where it is not there."""
+        n = check_count("n", n)
+        with self._lock.reading():
+            code = self.state.items.rank[self._known("items", item)]
+            model = self._model_for(user, n, (), at, Filters())
+            fit = model._fitted()
+            users = np.array([fit.ratings.users.code(user)])
+            lists = answer_for(fit, fit.part, users, n, Filters(), self._run).lists
+            wanted = code if fit.ratings.n_items == len(self.state.items) else fit.ratings.items.code(item)
+            found = np.flatnonzero(lists.item[: int(lists.size[0])] == wanted)
+            return int(found[0]) + 1 if len(found) else 0
 
     def predict(self, user: Id, items: Iterable[Id]) -> Predictions:
         """Predict what a user would rate items; see `corated.models.base.Recommender.predict`."""
