@@ -8,7 +8,7 @@ import corated as cr
 PUBLIC = {
     "ALS", "BiasedMF", "Blend",
     "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback",
-    "GraphFilter", "ItemKNN", "Kriging",
+    "GraphFilter", "ItemKNN", "Kriging", "LiveIndex",
     "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
     "compare", "evaluate", "tune",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from corated.evaluation.compare import compare
     from corated.evaluation.evaluate import evaluate
     from corated.evaluation.tune import tune
+    from corated.live.index import LiveIndex
     from corated.models.als import ALS
     from corated.models.base import Recommendations, Recommender
     from corated.models.bias import Bias
@@ -64,6 +65,7 @@ __all__ = [
     "GraphFilter",
     "ItemKNN",
     "Kriging",
+    "LiveIndex",
     "Neighbors",
     "P3Alpha",
     "Popularity",
@@ -101,6 +103,7 @@ _HOME = {
     "GraphFilter": "corated.models.graph_filter",
     "ItemKNN": "corated.models.knn",
     "Kriging": "corated.models.kriging",
+    "LiveIndex": "corated.live.index",
     "Neighbors": "corated.neighborhood.graph",
     "EASE": "corated.models.ease",
     "P3Alpha": "corated.models.graph_walk",

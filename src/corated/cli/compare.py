@@ -106,6 +106,18 @@ def compare_command(
         apart(html, "--html", reading.path, catalog)
     chosen = _models(models)
     ratings = reading.ratings()
+    if judging.plays:
+        given = {"--html": html, "--metric": metric, "--reference": reference}
+        for option in [name for name, value in given.items() if value is not None]:
+            raise ParameterError(
+                f"{option} cannot be used with --split {judging.split}.", hint=f"leave {option} out"
+            )
+        played = judging.played(chosen, ratings, like, threads)
+        if as_json:
+            show_json(played.to_dict())
+        else:
+            say(str(played))
+        return
     found = cr.compare(
         chosen,
         ratings,

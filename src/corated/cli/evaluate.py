@@ -19,6 +19,7 @@ __all__ = ["evaluate_command"]
     corated evaluate ratings.dat --measure cosine --k 300 --known-only
     corated evaluate ratings.csv --preset surprise-knnbaseline --split folds:5 --metrics rmse,mae
     corated evaluate ratings.dat --catalog movies.dat --split last:1 --json
+    corated evaluate ratings.dat --split prequential:0.8
     """
 )
 @reads_ratings
@@ -42,6 +43,13 @@ def evaluate_command(
     ratings = reading.ratings()
     titles = read_catalog(catalog, ratings)
     note_excess(ratings, model.by or "users", model.k)
+    if judging.plays:
+        played = judging.played({"the model": chosen}, ratings, model.like, threads)
+        if as_json:
+            show_json(played.to_dict())
+        else:
+            say(str(played))
+        return
     found = cr.evaluate(
         chosen,
         ratings,

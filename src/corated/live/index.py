@@ -225,12 +225,14 @@ class LiveIndex:
         """Take out all ratings of an item; returns the version from which they are gone."""
         return self._remove_all("items", item)
 
-    def write(self, ratings: Iterable[Rating]) -> int:
+    def write(self, ratings: Iterable[Rating | tuple[Any, ...]]) -> int:
         """Write and take out ratings, all of them or, where one is refused, none; in their order.
+
+        ratings : `Rating`, or tuples (user, item, rating) or (user, item, rating, time)
 
         Returns the version from which they count; errors as for `rate`.
         """
-        checked = [self._checked(one) for one in ratings]
+        checked = [self._checked(one if isinstance(one, Rating) else Rating(*one)) for one in ratings]
         with self._lock.writing():
             state = self.state
             for user, item, code, time in checked:

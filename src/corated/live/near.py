@@ -102,6 +102,11 @@ class Near:
     def _columns(self, state: State) -> LiveRows:
         return state.by_item if self.side == "users" else state.by_user
 
+    @property
+    def capacity(self) -> int:
+        """The largest profile whose sums fit as they are packed now."""
+        return self._layouts[-1].capacity
+
     # -- kept up ------------------------------------------------------------------------------
 
     def touched(self, state: State, user: int, item: int) -> None:

@@ -179,3 +179,38 @@ def test_by_default_the_usual_is_searched_less_what_is_set(run, ratings, csv):
 def test_spaces_that_are_none(run, ratings, space, words):
     ran = run("tune", ratings, "--space", space, code=2)
     assert words in ran.err and ran.out == ""
+
+
+# -- playing the log --------------------------------------------------------------------------
+
+
+def _untimed(row):
+    return {k: v for k, v in row.items() if not k.endswith("_seconds")}
+
+
+def test_a_log_is_played(run, ratings, data):
+    from corated.evaluation import prequential
+
+    found = run("compare", ratings, "--model", "a=best", "--split", "prequential:0.7:0.9", "--json").json
+    expected = prequential({"a": cr.preset("best")}, data, start=0.7, stop=0.9).to_dict()
+    assert [_untimed(row) for row in found["rows"]] == [_untimed(row) for row in expected["rows"]]
+    assert found["facts"] == expected["facts"] and found["protocol"] == "prequential"
+    text = run("evaluate", ratings, "--split", "prequential:0.9", "--like", 8).out
+    assert "Prequential:" in text and "popularity, half-life 1 day" in text and "the model" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("evaluate", ["--split", "prequential:all"]),
+        ("evaluate", ["--split", "prequential:0.2:0.4:0.6"]),
+        ("evaluate", ["--split", "prequential:1.5"]),
+        ("evaluate", ["--split", "prequential", "--metrics", "rmse"]),
+        ("evaluate", ["--split", "prequential", "--known-only"]),
+        ("compare", ["--model", "a=best", "--split", "prequential", "--html", "page.html"]),
+        ("compare", ["--model", "a=best", "--split", "prequential", "--reference", "a"]),
+    ],
+)
+def test_what_a_played_log_has_no_use_for_is_refused(run, ratings, command, words):
+    found = run(command, ratings, *words, code=2)
+    assert "Next step:" in found.err and "prequential" in found.err
