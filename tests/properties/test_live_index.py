@@ -106,7 +106,7 @@ class LiveSequences(RuleBasedStateMachine):
         version = self.index.version
         self.index.compact()
         assert self.index.version == version
-        assert self.index.state.by_user.holes == self.index.state.by_item.holes == 0
+        assert self.index._current.state.by_user.holes == self.index._current.state.by_item.holes == 0
 
     @invariant()
     def the_ratings_are_those_that_survive(self):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from corated.live.current import Current, Question
 from corated.live.likes import LiveLikes
 from corated.live.near import Near
 from corated.live.rows import LiveRows
@@ -17,9 +17,6 @@ from corated.models.base import Recommender
 from corated.neighborhood.graph import neighbors
 from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
-
-if TYPE_CHECKING:
-    from corated.live.index import LiveIndex
 
 __all__ = ["Verified", "verify"]
 
@@ -55,30 +52,27 @@ class Verified:
         return f"{what}: " + ("all the same" if self.ok else "\n".join(self.differences))
 
 
-def verify(index: LiveIndex, ratings: Ratings, users: int, seed: int) -> Verified:
-    """Compare an index with a fit on its ratings, read anew; whoever calls holds off writers.
-
-    ratings : those of the index, frozen
-    """
-    state = index.state
+def verify(now: Current, users: int, seed: int) -> Verified:
+    """Compare what there is with a fit on its ratings, read anew; whoever calls holds off writers."""
+    state, ratings = now.state, now.frozen()
     fresh = ratings
     if len(ratings):
         fresh = Ratings.from_table(ratings.to_arrow(), scale=state.scale, ids=_kinds(ratings))
     found = [*_of_rows(state), *_of_ratings(ratings, fresh)]
-    for near in index.kept(Near):
+    for near in now.kept(Near):
         found += near.differences(state)
-    for likes in index.kept(LiveLikes):
+    for likes in now.kept(LiveLikes):
         found += likes.differences(state, ratings)
     rng = np.random.default_rng(seed)
     some = np.sort(rng.permutation(fresh.n_users)[:users])
     ids = fresh.users.take(some).to_pylist()
     measures = []
-    for near in index.kept(Near):
+    for near in now.kept(Near):
         if near.side == "users" and ids:
             measures.append(str(near.measure))
-            found += _of_neighbors(index, fresh, near, ids)
+            found += _of_neighbors(now, fresh, near, ids)
     if ids:
-        found += _of_lists(index, index.model.clone().fit(fresh), ids)
+        found += _of_lists(now, now.model.clone().fit(fresh), ids)
     return Verified(state.n_ratings, len(ids), tuple(measures), tuple(found))
 
 
@@ -135,18 +129,18 @@ def _of_ratings(made: Ratings, fresh: Ratings) -> list[str]:
     return [] if same and ids else ["The ratings, frozen, differ from the same read anew."]
 
 
-def _of_neighbors(index: LiveIndex, fresh: Ratings, near: Near, ids: list[Id]) -> list[str]:
+def _of_neighbors(now: Current, fresh: Ratings, near: Near, ids: list[Id]) -> list[str]:
     graph = neighbors(fresh, measure=near.measure, k=_K, min_common=near.least, subjects=ids)
     for id in ids:
-        made = index._nearest_now("users", id, near.measure, _K, near.least).to_arrow()
+        made = now.nearest("users", id, near.measure, _K, near.least).to_arrow()
         if not made.equals(graph.of(id).to_arrow()):
             return [f"The neighbors of {id!r} by {near.measure} differ from those of a fit."]
     return []
 
 
-def _of_lists(index: LiveIndex, model: Recommender, ids: list[Id]) -> list[str]:
+def _of_lists(now: Current, model: Recommender, ids: list[Id]) -> list[str]:
     for id, wanted in ((id, model.recommend([id], n=10).to_arrow()) for id in ids):
-        made = index._recommend_now(id, 10).to_arrow()
+        made = now.recommend(Question(id)).to_arrow()
         if not _alike(made, wanted):
             return [f"The recommendations for {id!r} differ from those of a fit."]
     return []

@@ -175,11 +175,11 @@ def test_times_that_are_none_and_ratings_without(index, made):
         plain.rate(1, 2, 5, time=0)
     before = clock.time_ns() // 1000
     index.rate(user, item, 5)
-    assert before <= index.state.latest <= clock.time_ns() // 1000
+    assert before <= index._current.state.latest <= clock.time_ns() // 1000
     index.rate(user, item, 4, time=np.datetime64("2031-05-06T07:08:09"))
-    assert index.state.latest == np.datetime64("2031-05-06T07:08:09", "us").astype(np.int64)
+    assert index._current.state.latest == np.datetime64("2031-05-06T07:08:09", "us").astype(np.int64)
     index.remove(user, item)
-    assert index.state.latest == int(np.array(index.ratings().times).max())
+    assert index._current.state.latest == int(np.array(index.ratings().times).max())
 
 
 def test_ratings_on_no_scale_and_models_that_are_none_are_refused(made):
@@ -280,7 +280,7 @@ def test_sums_are_packed_anew_before_they_would_overflow():
     start = cr.Ratings.from_arrays(users, items, rng.integers(0, 256, 12).astype(float), scale=(0, 255, 1))
     index = LiveIndex(start, model=cr.UserKNN(measure="pearson", k=5, min_common=2))
     index.neighbors(0)
-    near = index.near("users", cr.measures.Pearson())
+    near = index._current.near("users", cr.measures.Pearson())
     assert near.capacity < 900
     index.write([(u, i, int(rng.integers(0, 256))) for i in range(3, 900) for u in (0, 1)])
     assert near.capacity >= 900
@@ -293,21 +293,21 @@ def test_sums_are_packed_anew_before_they_would_overflow():
 def test_damage_is_told(index):
     index.neighbors(1, measure="cosine")
     assert index.verify(users=5).ok
-    state = index.state
+    state = index._current.state
     at = int(state.by_user.arrays.first[3])
     state.by_user.arrays.code[at] ^= 1
     assert "Packed entries by user" in str(index.verify(users=5)) and "by user and by item differ" in str(
         index.verify(users=5)
     )
     state.by_user.arrays.code[at] ^= 1
-    index.near("users", cr.measures.Cosine())._facts[2, 4] += 1
+    index._current.near("users", cr.measures.Cosine())._facts[2, 4] += 1
     assert "cosine" in str(index.verify(users=0))
 
 
 def test_only_so_many_measures_are_kept_up(index):
     for alpha in range(40):
         index.neighbors(1, measure=f"tversky(alpha={alpha / 10})", k=2)
-    assert len(index.state.kept) <= 17
+    assert len(index._current.state.kept) <= 17
     index.rate(1, index.ratings().items.id(0), 2)
     assert index.verify(users=3).ok
 
