@@ -6,7 +6,7 @@ DEMO   ?= demo
 # The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
 export CORATED_DATA ?= $(abspath ../shared/data)
 
-.PHONY: browser demo test test-nojit check bench bench-large soak clean lock
+.PHONY: browser servers demo test test-nojit check bench bench-large soak clean lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,13 +24,17 @@ demo: $(VENV)/.installed
 # A few processes, each taking the next test when it has none left.
 PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test: check browser
+test: check browser servers
 	$(PYTEST) -m 'not slow'
 	$(MAKE) --no-print-directory test-nojit
 
 # What pages are looked at with; where it cannot be had, the tests that need it skip and say so.
 browser:
 	@command -v chromium >/dev/null 2>&1 || sh tools/debian.sh chromium
+
+# The database server that stores are tested on; the tests start it, in a folder of their own, and stop it.
+servers:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || sh tools/debian.sh postgresql
 
 # The same tests with the kernels as plain Python, on the selection that stays quick.
 test-nojit: $(VENV)/.installed-test

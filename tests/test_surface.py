@@ -7,13 +7,13 @@ import corated as cr
 
 PUBLIC = {
     "ALS", "BiasedMF", "Blend",
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Explanation", "Fallback",
+    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Embedded", "Explanation", "Fallback",
     "GraphFilter", "ItemKNN", "Kriging", "LiveIndex",
     "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
-    "Ratings", "Recommendations", "Recommender", "Scale", "UserKNN", "__version__", "all_pairs", "diagnose",
-    "compare", "evaluate", "tune",
-    "fetch", "load", "measures", "neighbors", "pair", "plan", "preset", "read_catalog", "read_ratings",
-    "sample", "save",
+    "Ratings", "Recommendations", "Recommender", "Scale", "Timely", "UserKNN", "__version__", "all_pairs",
+    "diagnose", "compare", "evaluate", "tune",
+    "fetch", "load", "measures", "neighbors", "open", "pair", "plan", "preset", "read_catalog",
+    "read_ratings", "sample", "save",
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from corated.evaluation.compare import compare
     from corated.evaluation.evaluate import evaluate
     from corated.evaluation.tune import tune
+    from corated.live.embedded import Embedded, open
     from corated.live.index import LiveIndex
     from corated.models.als import ALS
     from corated.models.base import Recommendations, Recommender
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from corated.models.kriging import Kriging
     from corated.models.popularity import Popularity
     from corated.models.presets import preset
+    from corated.models.timely import Timely
     from corated.neighborhood.all_pairs import all_pairs
     from corated.neighborhood.diagnose import diagnose
     from corated.neighborhood.graph import Neighbors, neighbors
@@ -60,6 +62,7 @@ __all__ = [
     "Catalog",
     "CoratedError",
     "CoratedNotice",
+    "Embedded",
     "Explanation",
     "Fallback",
     "GraphFilter",
@@ -74,6 +77,7 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "Scale",
+    "Timely",
     "UserKNN",
     "__version__",
     "all_pairs",
@@ -84,6 +88,7 @@ __all__ = [
     "load",
     "measures",
     "neighbors",
+    "open",
     "pair",
     "plan",
     "preset",
@@ -103,7 +108,9 @@ _HOME = {
     "GraphFilter": "corated.models.graph_filter",
     "ItemKNN": "corated.models.knn",
     "Kriging": "corated.models.kriging",
+    "Embedded": "corated.live.embedded",
     "LiveIndex": "corated.live.index",
+    "open": "corated.live.embedded",
     "Neighbors": "corated.neighborhood.graph",
     "EASE": "corated.models.ease",
     "P3Alpha": "corated.models.graph_walk",
@@ -117,6 +124,7 @@ _HOME = {
     "Recommendations": "corated.models.base",
     "Recommender": "corated.models.base",
     "Scale": "corated.ratings.scale",
+    "Timely": "corated.models.timely",
     "UserKNN": "corated.models.knn",
     "all_pairs": "corated.neighborhood.all_pairs",
     "compare": "corated.evaluation.compare",

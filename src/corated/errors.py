@@ -8,6 +8,10 @@
     │   └── IdTypeError (TypeError)     2  an id of another type than the data's ids
     ├── DataError (ValueError)          3  ratings or a catalog that cannot be read as they are
     ├── ModelFileError (ValueError)     4  a model file that cannot be used
+    ├── StoreError                      4  a store of ratings that cannot be used
+    │   ├── StoreUnavailableError       4  one that cannot be used now: busy, or not reachable
+    │   ├── LogTrimmedError             4  changes that its log no longer has
+    │   └── KeyReusedError (ValueError) 2  an idempotency key that stands for other content
     ├── OutputError (OSError)           1  a result that could not be written
     ├── DownloadError (OSError)         1  a data set that could not be fetched
     ├── MemoryLimitError (MemoryError)  1  work that would not fit, refused beforehand
@@ -32,12 +36,16 @@ __all__ = [
     "DataError",
     "DownloadError",
     "IdTypeError",
+    "KeyReusedError",
+    "LogTrimmedError",
     "MemoryLimitError",
     "MissingExtraError",
     "ModelFileError",
     "NotFittedError",
     "OutputError",
     "ParameterError",
+    "StoreError",
+    "StoreUnavailableError",
     "UnknownIdError",
 ]
 
@@ -101,6 +109,29 @@ class ModelFileError(CoratedError, ValueError):
     """
 
     exit_code = 4
+
+
+class StoreError(CoratedError):
+    """A store of ratings that cannot be used: absent, damaged, of something else, or without room."""
+
+    exit_code = 4
+
+
+class StoreUnavailableError(StoreError):
+    """A store that cannot be used at this moment: another writer holds it, or its server is not reachable.
+
+    The same call may succeed later.
+    """
+
+
+class LogTrimmedError(StoreError):
+    """Changes after a position that the log no longer has; who follows it reads the ratings anew."""
+
+
+class KeyReusedError(StoreError, ValueError):
+    """An idempotency key that was given with other content before. Nothing was written."""
+
+    exit_code = 2
 
 
 class OutputError(CoratedError, OSError):

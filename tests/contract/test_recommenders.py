@@ -80,6 +80,17 @@ for _name in PRESETS:
 
 contract("Popularity", cr.Popularity)
 contract("PopularityOfLate", lambda: cr.Popularity(half_life=60, like=5, at="2023-10-01"))
+contract("Timely", cr.Timely, folds_in="refit")
+contract(
+    "TimelyOfLongAgo",
+    lambda: cr.Timely(
+        half_life=90, everyone=0.5, everyone_half_life=None, sitting_half_life=60, window=30, like="mean"
+    ),
+    folds_in="refit",
+)
+contract(
+    "TimelySince", lambda: cr.Timely(half_life=None, sittings=0, like=6, at="2024-01-01"), folds_in="refit"
+)
 contract("Bias", cr.Bias, predicts=True)
 contract("BiasClipped", lambda: cr.Bias(epochs=1, reg_u=1, reg_i=1, clip=True), predicts=True)
 contract("Ease", lambda: cr.EASE(reg=2.0), exactness="1e-6")

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import corated as cr
 from corated.live.index import LiveIndex, Rating
 from corated.measures import MEASURES
+from corated.models.timely import Timely
 
 EXAMPLES, STEPS = (6, 12) if numba.config.DISABLE_JIT else (40, 30)
 SCALES = {"ten": (0, 10, 1), "stars": (0.5, 5, 0.5), "one": (1, 1, 1), "around": (-1, 1, 0.25)}
@@ -24,6 +25,10 @@ MODELS = [
     cr.UserKNN(measure="euclidean", k="2n", rule="closest", like="mean"),
     cr.Popularity(),
     cr.Fallback(models=[cr.UserKNN(measure="jaccard", k=3, min_support=2), cr.Popularity()]),
+    Timely(),
+    Timely(
+        half_life=1e-11, everyone=2.0, everyone_half_life=2e-11, sittings=0.5, window=1e-11
+    ),  # microseconds
     cr.ItemKNN(k=3),  # fitted anew
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import keyword
 import os
 import sys
 import warnings
@@ -18,15 +19,20 @@ from corated import __version__
 from corated.cli.failures import FAILURE, INTERRUPTED, USAGE, explain, usage_text
 from corated.cli.interrupt import interrupts
 from corated.cli.state import State
+from corated.cli.stores import masked
 from corated.errors import CoratedNotice, ParameterError
 
 __all__ = ["COMMANDS", "app"]
 
 COMMANDS = (
     *("check", "plan", "neighbors", "pair", "diagnose", "recommend", "fit", "predict", "similar", "explain"),
-    *("inspect", "evaluate", "compare", "tune", "sample", "fetch", "doctor"),
+    *("inspect", "evaluate", "compare", "tune", "import", "export", "verify", "erase", "backup"),
+    *("serve", "key", "config", "sample", "fetch", "doctor"),
 )
-"""Every command, in the order of ``--help``; each is ``NAME_command`` in the module of its name."""
+"""Every command, in the order of ``--help``; each is ``NAME_command`` in the module of its name.
+
+A name that a module cannot have is followed by an underscore there.
+"""
 
 _ABOUT = """Find who rated alike, exactly, and recommend from it.
 
@@ -59,7 +65,8 @@ class Commands(click.Group):
         """Import a command; None where there is none of the name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"corated.cli.{cmd_name}"), f"{cmd_name}_command")
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"corated.cli.{module}"), f"{cmd_name}_command")
         return command
 
     def resolve_command(
@@ -96,7 +103,7 @@ class Commands(click.Group):
                 code = code if isinstance(code, int) else 0
                 sys.stdout.flush()
             except click.UsageError as error:
-                click.echo(usage_text(error), err=True)
+                click.echo(masked(usage_text(error)), err=True)
                 code = USAGE
             except (KeyboardInterrupt, click.Abort):
                 code = INTERRUPTED
@@ -117,9 +124,9 @@ def _failed(error: Exception, state: State) -> int:
     if state.debug:
         import traceback
 
-        traceback.print_exception(error)
+        click.echo(masked("".join(traceback.format_exception(error))), err=True, nl=False)
     text, code = explain(error)
-    click.echo(text, err=True)
+    click.echo(masked(text), err=True)
     return code
 
 
@@ -156,7 +163,7 @@ def _notices(state: State) -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, CoratedNotice):
-                state.notice(str(message))
+                state.notice(masked(str(message)))
             elif state.debug:
                 usual(message, category, filename, lineno, file, line)
 

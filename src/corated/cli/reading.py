@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -19,19 +20,27 @@ from corated.cli.options import (
     as_record,
 )
 from corated.cli.state import current
-from corated.errors import ParameterError
+from corated.cli.stores import check_address, is_address, opened, shown
+from corated.errors import ParameterError, StoreError
 
 if TYPE_CHECKING:
     from corated import Catalog, Ratings
+    from corated.ratings.ids import IdKind
 
-__all__ = ["READING_OPTIONS", "Reading", "read_catalog", "reads_ratings"]
+__all__ = ["READING_OPTIONS", "Reading", "read_catalog", "reads_files", "reads_ratings"]
 
 _TABS = {"\\t": "\t", "tab": "\t"}
+_CATALOG: Final = "corated.catalog"
+"""Under which name a command's context has the catalog of the store that it reads."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Where ratings come from and how they are to be read."""
+    """Where ratings come from and how they are to be read.
+
+    path : of a file; for a store, what it is called
+    store : the address of the store that is read in place of a file
+    """
 
     path: str
     user: str | None
@@ -49,8 +58,15 @@ class Reading:
     delimiter: str | None
     ids: str | None
     on_bad: str
+    store: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.store is not None:
+            _refuse_options()
+        elif is_address(self.path):
+            raise ParameterError(
+                "RATINGS is the address of a database, not a file.", hint="give it as --store ADDRESS"
+            )
         for name in ("rating", "time"):
             if getattr(self, name) is not None and getattr(self, f"no_{name}"):
                 raise ParameterError(
@@ -59,9 +75,17 @@ class Reading:
 
     def ratings(self, *, remarks: bool = True) -> Ratings:
         """Read the ratings and show notices; ``remarks`` adds what is odd about the data as a whole."""
+        read = self._from_file() if self.store is None else _from_store(self.store)
+        for text in read.notices:
+            current().notice(text)
+        for text in _remarks(read) if remarks else ():
+            current().notice(text)
+        return read
+
+    def _from_file(self) -> Ratings:
         import corated as cr
 
-        read = cr.read_ratings(
+        return cr.read_ratings(
             self.path,
             user=self.user,
             item=self.item,
@@ -77,17 +101,46 @@ class Reading:
             ids=_id_kinds(self.ids),
             on_bad=self.on_bad,
         )
-        for text in read.notices:
-            current().notice(text)
-        for text in _remarks(read) if remarks else ():
-            current().notice(text)
-        return read
 
 
-def read_catalog(path: str | None, ratings: Ratings) -> Catalog | None:
-    """Read a catalog to go with ratings, if there is one; its notices are shown."""
+def _from_store(address: str) -> Ratings:
+    """Read all ratings of a store; its catalog is kept for `read_catalog`."""
+    with opened(address) as store:
+        with store.read() as snapshot:
+            read = snapshot.ratings()
+        catalog = store.catalog()
+    if not len(read):
+        raise StoreError(
+            f"There are no ratings in {shown(address)} yet.",
+            hint="write some: corated import RATINGS --store STORE",
+        )
+    click.get_current_context().meta[_CATALOG] = catalog if len(catalog) else None
+    return read
+
+
+def _refuse_options() -> None:
+    """Refuse options of reading a file where a store is read."""
+    context = click.get_current_context()
+    for param in context.command.params:
+        source = context.get_parameter_source(str(param.name))
+        is_given = source is not click.core.ParameterSource.DEFAULT
+        if isinstance(param, ReadingOption) and is_given and param.name != "store":
+            option = param.opts[-1]
+            raise ParameterError(
+                f"{option} says how a file is read, and the ratings of a store are as they are.",
+                hint=f"leave {option} or --store out",
+            )
+
+
+def read_catalog(path: str | None, ratings: Ratings | IdKind | None) -> Catalog | None:
+    """Read a catalog to go with ratings, if there is one; its notices are shown.
+
+    path : None for the catalog of the store, where the ratings are read from one
+    ratings : or the type of the item ids, as far as it is known
+    """
     if path is None:
-        return None
+        kept: Catalog | None = click.get_current_context().meta.get(_CATALOG)
+        return kept
     import corated as cr
 
     if path == "-":
@@ -115,9 +168,42 @@ def _remarks(ratings: Ratings) -> list[str]:
     ]
 
 
+class _StoreOption(ReadingOption):
+    """``--store`` in place of RATINGS: all that is given without an option's name is what comes after it."""
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Take the address, and put what the store is called where RATINGS would stand."""
+        address = opts.get("store")
+        if isinstance(address, str) and not ctx.resilient_parsing:
+            check_address(address)
+            _shift(ctx, cast("dict[str, Any]", opts), shown(address))
+        return super().handle_parse_result(ctx, opts, args)
+
+
+def _shift(ctx: click.Context, opts: dict[str, Any], first: str) -> None:
+    """Put a word before all arguments that were given."""
+    arguments = [param for param in ctx.command.params if isinstance(param, click.Argument)]
+    given: list[str] = [first]
+    for value in (opts.pop(str(param.name), None) for param in arguments):
+        # What was left out is None, or a mark of click's own.
+        given += value if isinstance(value, tuple) else [value] if isinstance(value, str) else []
+    for param in arguments:
+        if param.nargs == 1 and given:
+            opts[str(param.name)] = given.pop(0)
+        elif param.nargs != 1:
+            opts[str(param.name)], given = tuple(given), []
+    if given:
+        raise ParameterError(
+            f"--store stands in place of RATINGS, and {given[-1]} is one argument too many.",
+            hint=f"leave {given[-1]} or --store out",
+        )
+
+
 _option = functools.partial(click.option, cls=ReadingOption)
 
-READING_OPTIONS: tuple[Decorator, ...] = (
+_FILE_OPTIONS: tuple[Decorator, ...] = (
     _option("--user", metavar="NAME", help="Column of user ids; usual names are recognized."),
     _option("--item", metavar="NAME", help="Column of item ids."),
     _option("--rating", metavar="NAME", help="Column of ratings."),
@@ -164,5 +250,36 @@ READING_OPTIONS: tuple[Decorator, ...] = (
     ),
 )
 
+READING_OPTIONS: tuple[Decorator, ...] = (
+    click.option(
+        "--store",
+        metavar="STORE",
+        cls=_StoreOption,
+        is_eager=True,
+        help="In place of RATINGS: a store that corated import has filled, with its catalog. A file, such as "
+        "shop.db, or postgresql://user@host/database.",
+    ),
+    *_FILE_OPTIONS,
+)
+
 reads_ratings = as_record(Reading, "reading", (click.argument("path", metavar="RATINGS"), *READING_OPTIONS))
 """Add RATINGS and the options of reading to a command, which gets them as one `Reading`, ``reading``."""
+
+
+def reads_files(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add [RATINGS]... and the options of reading files; passed on as ``readings``, one for each file."""
+    names = [one.name for one in fields(Reading) if one.name not in ("path", "store")]
+
+    @functools.wraps(function)
+    def wrapped(paths: tuple[str, ...], **given: Any) -> Any:
+        said = {name: given.pop(name) for name in names}
+        return function(readings=[Reading(path=path, **said) for path in paths], **given)
+
+    decorated: Callable[..., Any] = wrapped
+    added: tuple[Decorator, ...] = (
+        click.argument("paths", metavar="[RATINGS]...", nargs=-1),
+        *_FILE_OPTIONS,
+    )
+    for option in reversed(added):
+        decorated = option(decorated)
+    return decorated

@@ -15,10 +15,12 @@ from corated.live.likes import LiveLikes
 from corated.live.near import Near
 from corated.live.parts import Asked, Prepared, Source, source_of
 from corated.live.state import State
+from corated.live.timely import LiveEveryone
 from corated.live.weighing import weighing_of
 from corated.models.base import Answer, Fit, Recommendations, Recommender, answer_for
 from corated.models.filters import Filters
 from corated.models.rules import Like
+from corated.models.timely import TimelySettings
 from corated.neighborhood.engine import Of
 from corated.neighborhood.run import Run, resolve_threads
 from corated.neighborhood.table import schema_of
@@ -41,6 +43,7 @@ class Question:
     """What is asked about a user, in the caller's ids.
 
     items : what something is to be said about;  at : the time that ages are counted to, None for the latest
+    is_reason : whether more is asked than a list
     """
 
     user: Id
@@ -48,6 +51,7 @@ class Question:
     at: int | None = None
     filters: Filters = field(default_factory=Filters)
     items: tuple[Id, ...] = ()
+    is_reason: bool = False
 
 
 class Current:
@@ -67,7 +71,7 @@ class Current:
         self._threads, self.run = resolve_threads(threads), Run(1, at_once=True)
         self.source: Source | None = source_of(model, ratings)
         self.version, self._making = 0, threading.Lock()
-        self._shape = ratings  # for its scale: what measures and likes mean depends on nothing else
+        self.shape = ratings  # for its scale: what measures and likes mean depends on nothing else
         self._whole: tuple[int, Ratings] = (0, ratings)
         self._fitted: tuple[int, Recommender] | None = None
         self._titles: tuple[IdMap, pa.Array | None] | None = None
@@ -78,6 +82,11 @@ class Current:
         self.state = state
         self._nears: dict[tuple[Of, Measure], Near] = {}
         self._likes: dict[tuple[Like, float | None], LiveLikes] = {}
+        self._everyone: LiveEveryone | None = None
+
+    def set_catalog(self, catalog: Catalog | None) -> None:
+        """Take another catalog; whoever calls is alone."""
+        self.catalog, self._titles, self._fitted = catalog, None, None
 
     def code(self, side: Of, id: Id) -> int:
         """Return the code of a user or item with ratings; raises `UnknownIdError` for others."""
@@ -135,12 +144,14 @@ class Current:
         """Return what answers a question: the model, fitted to the surroundings of its user."""
         code = self.code("users", question.user)
         items = tuple(self.code("items", item) for item in question.items)
-        if self.source is None:
+        if self.source is None or (question.is_reason and not self.source.explains):
             if question.at is not None:
                 raise ParameterError(
                     "at= was given, and this model is fitted anew.", hint="give the model its own at="
                 )
             return self.fitted()
+        if question.at is not None and question.at < self.state.latest and not self.source.looks_back:
+            return self._fitted_at(question.at)
         many = self.state.by_user.size(code) + 2 * question.n
         enough = 2**31 if question.filters.keys() - {"exclude_seen"} else many
         asked = Asked(code, question.n, items, enough, question.at)
@@ -157,6 +168,12 @@ class Current:
                 model.fit(ratings, catalog=self.catalog, threads=self._threads)
                 self._fitted = (self.version, model)
             return self._fitted[1]
+
+    def _fitted_at(self, time: int) -> Recommender:
+        """Return the model fitted as of a time before the latest rating; kept by nobody."""
+        at = np.datetime64(time, "us")
+        model = self.model.clone().set_params(at=at)
+        return model.fit(self.frozen(), catalog=self.catalog, threads=self._threads)
 
     def _fitted_around(self, prepared: Prepared, user: int) -> Recommender:
         """Return the model fitted to those whose profiles it needs."""
@@ -194,17 +211,25 @@ class Current:
             if key not in self._nears:
                 while len(self._nears) >= _MOST_KEPT:
                     self.state.kept.remove(self._nears.pop(next(iter(self._nears))))
-                made = Near(self.state, self._shape, measure, side)
+                made = Near(self.state, self.shape, measure, side)
                 self.state.kept.append(made)
                 self._nears[key] = made
             return self._nears[key]
+
+    def everyone(self, settings: TimelySettings) -> LiveEveryone:
+        """Return what everyone likes these days; see `corated.live.parts.Around`."""
+        with self._making:
+            if self._everyone is None:
+                self._everyone = LiveEveryone(self.state, self.shape, settings)
+                self.state.kept.append(self._everyone)
+            return self._everyone
 
     def likes(self, like: Like, half_life: float | None) -> LiveLikes:
         """Return who likes what; see `corated.live.parts.Around`."""
         key = (like, half_life)
         with self._making:
             if key not in self._likes:
-                made = LiveLikes(self.state, self._shape, like, half_life)
+                made = LiveLikes(self.state, self.shape, like, half_life)
                 self.state.kept.append(made)
                 self._likes[key] = made
             return self._likes[key]

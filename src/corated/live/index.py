@@ -17,6 +17,7 @@ from corated.live.lock import ReadWriteLock
 from corated.live.state import Change, State
 from corated.live.verify import Verified, verify
 from corated.models.base import Recommendations, Recommender
+from corated.models.chosen import Chosen
 from corated.models.explain import Explanation
 from corated.models.filters import Filters, check_catalog, check_filters
 from corated.models.prediction import Predictions
@@ -60,6 +61,8 @@ class LiveIndex:
     model : an unfitted recommender; None for ``preset("best")``
     catalog : titles, genres and years, for answers and filters
     threads : of what is fitted anew; None for every core
+    choice : of a `Chosen`, the place of the model to take; None to let it choose, once, from the ratings that
+        the index begins with
 
     An answer is what the model would answer if it were fitted to the same ratings, and a rating counts in the
     next answer. Models of neighbors by a measure of exact integers answer at once (``is_live``): `UserKNN`
@@ -78,6 +81,7 @@ class LiveIndex:
         model: Recommender | None = None,
         catalog: Catalog | None = None,
         threads: int | None = None,
+        choice: int | None = None,
     ) -> None:
         ratings = check_ratings(ratings)
         if ratings.scale is None:
@@ -86,7 +90,7 @@ class LiveIndex:
                 expected="ratings of low + code × step, at most 256 levels",
                 hint="read them with scale=(low, high, step), after rounding",
             )
-        model = _copied(preset("best") if model is None else model)
+        model, self._choice = _settled(preset("best") if model is None else model, ratings, choice, threads)
         self._current = Current(ratings, model, check_catalog(ratings, catalog), threads)
         self._lock = ReadWriteLock()
         self._journal: list[Change] | None = None
@@ -132,6 +136,26 @@ class LiveIndex:
     def is_live(self) -> bool:
         """Whether the model answers at once, without a fit."""
         return self._current.source is not None
+
+    @property
+    def choice(self) -> int | None:
+        """The place of the model among those that a `Chosen` was given; None where there was no choice."""
+        return self._choice
+
+    @property
+    def timed(self) -> bool:
+        """Whether ratings have times."""
+        return self._current.state.timed
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog, None where there is none."""
+        return self._current.catalog
+
+    def set_catalog(self, catalog: Catalog | None) -> None:
+        """Take another catalog, for answers from now on."""
+        with self._lock.writing():
+            self._current.set_catalog(check_catalog(self._current.shape, catalog))
 
     @property
     def n_ratings(self) -> int:
@@ -326,13 +350,15 @@ class LiveIndex:
     def predict(self, user: Id, items: Iterable[Id]) -> Predictions:
         """Predict what a user would rate items; see `corated.models.base.Recommender.predict`."""
         items = list(items)
-        return self._asked(Question(user), lambda model: model.predict([user] * len(items), items))
+        return self._asked(
+            Question(user, is_reason=True), lambda model: model.predict([user] * len(items), items)
+        )
 
     def explain(
         self, user: Id, item: Id, *, n: int = 10, anonymous: bool = False, most: int | None = None
     ) -> Explanation:
         """Tell what the score of an item for a user is made of; see `Recommender.explain`."""
-        asked = Question(user, n, items=(item,))
+        asked = Question(user, n, items=(item,), is_reason=True)
         return self._asked(
             asked, lambda model: model.explain(user, item, n=n, anonymous=anonymous, most=most)
         )
@@ -340,7 +366,7 @@ class LiveIndex:
     def why_not(self, user: Id, item: Id, *, n: int = 10, **filters: Unpack[Filters]) -> WhyNot:
         """Tell why an item is not among the n of a user; see `Recommender.why_not`."""
         checked = check_filters(filters)
-        asked = Question(user, n, None, checked, (item,))
+        asked = Question(user, n, None, checked, (item,), True)
         return self._asked(asked, lambda model: model.why_not(user, item, n=n, **checked))
 
     def fitted(self) -> Recommender:
@@ -369,13 +395,20 @@ class LiveIndex:
             return verify(self._current, users, seed)
 
 
-def _copied(model: Recommender) -> Recommender:
-    """Return an unfitted copy of a model."""
+def _settled(
+    model: Recommender, ratings: Ratings, choice: int | None, threads: int | None
+) -> tuple[Recommender, int | None]:
+    """Return an unfitted copy of a model, of a `Chosen` that of the model it chooses, and its place."""
     if not isinstance(model, Recommender):
         raise ParameterError(
             f"model={model!r} cannot be used.", expected="a recommender", hint="for example UserKNN(k=40)"
         )
-    return model.clone()
+    if not isinstance(model, Chosen):
+        return model.clone(), None
+    if choice is None:
+        fitted = model.clone().fit(ratings, threads=threads)
+        choice = fitted._part.place
+    return model.models[choice].clone(), choice
 
 
 def _no_ids(kind: str, what: str) -> IdMap:

@@ -6,25 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.live.state import State
+from corated.live.weighing import is_like
 from corated.models.popularity import FittedPopularity
 from corated.models.request import Request
-from corated.models.rules import Like, default_like
+from corated.models.rules import Like
 from corated.ratings.ratings import Ratings
-from corated.ratings.scale import Scale
 
-__all__ = ["LiveLikes", "is_like", "top_order"]
+__all__ = ["LiveLikes", "top_order"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _DAY = 86_400_000_000
-
-
-def is_like(ratings: Ratings, scale: Scale, like: Like) -> npt.NDArray[np.bool_]:
-    """Tell for each rating code whether it is a like; not for ``"mean"``, which differs from user to user."""
-    assert like != "mean"
-    least = default_like(ratings) if like is None else float(like)
-    return np.asarray(scale.ratings >= least)
 
 
 class LiveLikes:

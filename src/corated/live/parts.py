@@ -15,6 +15,7 @@ import numpy.typing as npt
 from corated.live.likes import LiveLikes
 from corated.live.near import Near, Nearest, can_be_live
 from corated.live.state import State
+from corated.live.timely import LiveEveryone, LiveTimely
 from corated.models.base import Fitted, Recommender
 from corated.models.centering import Mean, Plain, ZScore
 from corated.models.fallback import Fallback, fitted_fallback
@@ -23,6 +24,7 @@ from corated.models.knn import UserKNN
 from corated.models.popularity import Popularity
 from corated.models.rules import Like
 from corated.models.settings import Settings
+from corated.models.timely import Timely, TimelySettings
 from corated.neighborhood.engine import Of
 from corated.neighborhood.graph import Neighbors
 from corated.neighborhood.run import Run
@@ -45,6 +47,10 @@ class Around(Protocol):
 
     def likes(self, like: Like, half_life: float | None) -> LiveLikes:
         """Return who likes what."""
+        ...
+
+    def everyone(self, settings: TimelySettings) -> LiveEveryone:
+        """Return what everyone likes these days."""
         ...
 
 
@@ -84,7 +90,21 @@ class Prepared(Protocol):
 
 
 class Source(Protocol):
-    """A model in the form in which it answers for one user at a time."""
+    """A model in the form in which it answers for one user at a time.
+
+    explains : whether it also tells reasons and predicts; otherwise a fit does
+    looks_back : whether it also answers as of times before the latest rating; otherwise a fit does
+    """
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it also answers as of times before the latest rating."""
+        ...
+
+    @property
+    def explains(self) -> bool:
+        """Whether it also tells reasons."""
+        ...
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         """Find what has to be found among all ratings."""
@@ -101,6 +121,8 @@ def source_of(model: Recommender, ratings: Ratings) -> Source | None:
     if type(model) is UserKNN:
         settings = Settings.of("users", model.get_params())
         return _Users(settings) if _is_live(settings, ratings) else None
+    if type(model) is Timely and model.like != "mean" and model.at is None:
+        return _Timely(TimelySettings.of(model))
     if type(model) is Fallback:
         sources = [source_of(one, ratings) for one in model.models]
         return None if None in sources else _First([one for one in sources if one is not None])
@@ -120,6 +142,8 @@ def _is_live(settings: Settings, ratings: Ratings) -> bool:
 @dataclass(frozen=True)
 class _Popular:
     model: Popularity
+    explains: bool = True
+    looks_back: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         likes = around.likes(self.model.like, self.model.half_life)
@@ -141,8 +165,40 @@ class _PopularNow:
 
 
 @dataclass(frozen=True)
+class _Timely:
+    settings: TimelySettings
+    explains: bool = False
+    looks_back: bool = False
+
+    def prepared(self, around: Around, asked: Asked) -> Prepared:
+        at = around.state.latest if asked.at is None else asked.at
+        everyone = around.everyone(self.settings)
+        return _TimelyNow(LiveTimely(around.state, self.settings, everyone, asked.user, at))
+
+
+@dataclass(frozen=True)
+class _TimelyNow:
+    made: LiveTimely
+
+    @property
+    def people(self) -> Int64s:
+        return np.zeros(0, dtype=np.int64)
+
+    def part(self, ratings: Ratings, codes: Int64s, run: Run) -> Fitted:  # noqa: ARG002 - of the state
+        return self.made
+
+
+@dataclass(frozen=True)
 class _First:
     sources: list[Source]
+
+    @property
+    def explains(self) -> bool:
+        return all(source.explains for source in self.sources)
+
+    @property
+    def looks_back(self) -> bool:
+        return all(source.looks_back for source in self.sources)
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         return _FirstNow([source.prepared(around, asked) for source in self.sources])
@@ -163,6 +219,8 @@ class _FirstNow:
 @dataclass(frozen=True)
 class _Users:
     settings: Settings
+    explains: bool = True
+    looks_back: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         settings = self.settings

@@ -10,27 +10,16 @@ import numpy.typing as npt
 
 from corated.live.ids import LiveIds
 from corated.live.rows import Entry, LiveRows, find_entry, gather
+from corated.live.weighing import Weighing
 from corated.ratings.ids import IdMap
 from corated.ratings.ratings import Csr, Ratings
 from corated.ratings.scale import Scale
 
-__all__ = ["Change", "Kept", "State", "Weighing"]
+__all__ = ["Change", "Kept", "State"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
-
-
-class Weighing(Protocol):
-    """What ratings count as likes, by the user's and by the item's row."""
-
-    def of_user_rows(self, codes: Bytes, times: Int64s) -> Floats:
-        """Return the weights in rows of users."""
-        ...
-
-    def of_item_rows(self, codes: Bytes, times: Int64s) -> Floats:
-        """Return the weights in rows of items."""
-        ...
 
 
 class Kept(Protocol):
@@ -68,14 +57,14 @@ class State:
         times = np.zeros(ratings.n_ratings, dtype=np.int64) if ratings.times is None else ratings.times
         order = ratings.by_item.order
         self.by_user = self._laid_out(
-            ratings.user_counts, ratings.by_user.indices, ratings.codes, times, weighing.of_user_rows
+            ratings.user_counts, ratings.by_user.indices, ratings.codes, times, weighing
         )
         self.by_item = self._laid_out(
             np.diff(ratings.by_item.indptr),
             ratings.by_item.indices,
             ratings.codes[order],
             times[order],
-            weighing.of_item_rows,
+            None,
         )
         self.latest = int(times.max(initial=0))
         self._code_sum = int(ratings.codes.sum(dtype=np.int64))
@@ -88,14 +77,14 @@ class State:
         other: npt.NDArray[np.int32],
         code: Bytes,
         time: Int64s,
-        weigh: object,
+        weighing: Weighing | None,
     ) -> LiveRows:
-        """Return rows in the order of time, then of ids."""
+        """Return rows in the order of time, then of ids; without weights where nobody reads them."""
         if self.timed:
             rows = np.repeat(np.arange(len(counts)), counts)
             order = np.lexsort((time, rows))  # stable, so ids stay ascending
             other, code, time = other[order], code[order], time[order]
-        weight = weigh(code, time)  # type: ignore[operator]
+        weight = np.zeros(len(code)) if weighing is None else weighing.weights(code, time)
         return LiveRows(counts.astype(np.int64), (other, code, time, weight), self.shift)
 
     # -- writing ------------------------------------------------------------------------------
@@ -130,18 +119,25 @@ class State:
             return False
         if change.code is not None:
             self._put_in(user, item, change.code, change.time)
+        self._weigh_anew()
         for kept in self.kept:
             kept.touched(self, user, item)
         return True
+
+    def _weigh_anew(self) -> None:
+        """Write all weights in another unit, where the latest rating has outgrown the one they are in."""
+        moved = self.weighing.moved(self.latest)
+        if moved is not None:
+            self.weighing, rows = moved, self.by_user.arrays
+            rows.weight[:] = moved.weights(rows.code, rows.time)
 
     def _put_in(self, user: int, item: int, code: int, time: int) -> None:
         codes, times = np.array([code], dtype=np.uint8), np.array([time], dtype=np.int64)
         self.active_users += self.by_user.size(user) == 0
         self.active_items += self.by_item.size(item) == 0
-        weight = float(self.weighing.of_user_rows(codes, times)[0])
+        weight = float(self.weighing.weights(codes, times)[0])
         self.by_user.insert(user, Entry(item, code, time, weight), self.items.rank)
-        weight = float(self.weighing.of_item_rows(codes, times)[0])
-        self.by_item.insert(item, Entry(user, code, time, weight), self.users.rank)
+        self.by_item.insert(item, Entry(user, code, time, 0.0), self.users.rank)
         self.n_ratings += 1
         self._code_sum += code
         self.latest = max(self.latest, time)

@@ -13,6 +13,7 @@ from corated.live.likes import LiveLikes
 from corated.live.near import Near
 from corated.live.rows import LiveRows
 from corated.live.state import State
+from corated.live.timely import LiveEveryone
 from corated.models.base import Recommender
 from corated.neighborhood.graph import neighbors
 from corated.ratings.ids import Id
@@ -63,6 +64,8 @@ def verify(now: Current, users: int, seed: int) -> Verified:
         found += near.differences(state)
     for likes in now.kept(LiveLikes):
         found += likes.differences(state, ratings)
+    for everyone in now.kept(LiveEveryone):
+        found += everyone.differences(state)
     rng = np.random.default_rng(seed)
     some = np.sort(rng.permutation(fresh.n_users)[:users])
     ids = fresh.users.take(some).to_pylist()

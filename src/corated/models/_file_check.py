@@ -27,6 +27,7 @@ from corated.models.packed import Packed
 from corated.models.popularity import Popularity
 from corated.models.rules import check_amount, check_like
 from corated.models.settings import Settings
+from corated.models.timely import Timely
 from corated.neighborhood.engine import check_count
 from corated.ratings.ratings import Ratings
 
@@ -241,6 +242,7 @@ _KEPT: Final[Mapping[type[Recommender], _Keeps]] = {
     P3Alpha: _of_walk,
     RP3Beta: _of_walk,
     Popularity: _of_nothing,
+    Timely: _of_nothing,
     Bias: _of_bias,
     BiasedMF: _of_biased_mf,
     Kriging: _of_kriging,

@@ -33,6 +33,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "P3Alpha": "corated.models.graph_walk",
     "Popularity": "corated.models.popularity",
     "RP3Beta": "corated.models.graph_walk",
+    "Timely": "corated.models.timely",
     "UserKNN": "corated.models.knn",
 }
 """The recommenders that can be kept, and where each is; nothing else is ever imported for a file."""

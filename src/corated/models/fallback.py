@@ -58,7 +58,9 @@ class Fallback(Recommender):
     def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:
         """See `Recommender.unpack`."""
         models = check_models(self.models)
-        return fitted_fallback([model.unpack(ratings, packed.part(at), run) for at, model in enumerate(models)])
+        return fitted_fallback(
+            [model.unpack(ratings, packed.part(at), run) for at, model in enumerate(models)]
+        )
 
 
 def fitted_fallback(parts: list[Fitted]) -> Fitted:

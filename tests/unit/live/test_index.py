@@ -10,7 +10,9 @@ import corated as cr
 from corated.errors import DataError, IdTypeError, ParameterError, UnknownIdError
 from corated.live.index import LiveIndex, Rating
 from corated.live.lock import ReadWriteLock
+from corated.models.timely import Timely
 
+DAY = 86_400_000_000
 MODEL = cr.UserKNN(measure="pearson", k=5, min_common=2)
 
 
@@ -134,6 +136,58 @@ def test_places_are_those_of_the_list(index, made):
         for at, item in enumerate(listed, 1):
             assert index.place(user, item, n=4) == at
         assert index.place(user, next(iter(index.profile(user))), n=4) == 0
+
+
+def test_what_is_timely_follows_the_latest_rating(made):
+    """Likes fall out of every sum as the log goes on, and come back when the latest is taken out."""
+    model = Timely(half_life=3.0, everyone_half_life=1.0)
+    index = LiveIndex(made.ratings, model=model)
+    user, (a, b) = made.ratings.users.id(0), made.ratings.items.ids.to_pylist()[:2]
+    latest = int(made.ratings.times.max())
+    index.recommend(user)
+    for days in (1, 3, 30, 41, 44, 90, 200, 1000, 2500):
+        index.rate(user, a, 8, time=latest + days * DAY)
+        found = index.verify(users=20)
+        assert found.ok, (days, str(found))
+    index.rate(user, b, 9, time=latest + 2501 * DAY)
+    index.remove(user, a)
+    index.remove(user, b)
+    assert index._current.state.latest == latest and index.verify(users=20).ok
+    index.compact()
+    assert index.verify(users=20).ok
+
+
+def test_what_is_timely_is_asked_about_later_times(made):
+    model = Timely(half_life=200.0, everyone_half_life=100.0, sitting_half_life=400.0)
+    index = LiveIndex(made.ratings, model=model)
+    for days in (0, 10, 1000, 2500):
+        at = int(made.ratings.times.max()) + days * DAY
+        wanted = model.clone().set_params(at=np.datetime64(at, "us")).fit(made.ratings)
+        for user in made.ratings.users.ids.to_pylist()[:15]:
+            assert rows(index.recommend(user, at=at)) == rows(wanted.recommend([user]))
+    early = int(np.median(made.ratings.times))
+    wanted = model.clone().set_params(at=np.datetime64(early, "us")).fit(made.ratings)
+    user = made.ratings.users.id(3)
+    assert rows(index.recommend(user, at=early)) == rows(wanted.recommend([user]))
+
+
+def test_filters_hold_for_what_is_timely(made):
+    index = LiveIndex(made.ratings, model=Timely(half_life=300.0), catalog=made.catalog)
+    fitted = Timely(half_life=300.0).fit(made.ratings, catalog=made.catalog)
+    items = made.ratings.items.ids.to_pylist()
+    genres, told = made.catalog.to_arrow()["genres"][0].as_py()[:1], 0
+    for user in made.ratings.users.ids.to_pylist()[:15]:
+        for options in (
+            {"n": 7, "genres": genres, "min_support": 2},
+            {"n": 3, "exclude": items[:9], "diversity": 0.5},
+            {"n": 9, "exclude_seen": False},
+            {"n": 4, "items": items[5:12], "exclude": {user: items[5:7]}},
+        ):
+            assert rows(index.recommend(user, **options)) == rows(fitted.recommend([user], **options))
+        for row in rows(fitted.recommend([user], n=1)):
+            told += 1
+            assert str(index.explain(user, row["item_id"])) == str(fitted.explain(user, row["item_id"]))
+    assert told
 
 
 # -- what is refused --------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The tables of a store, revision by revision (Alembic)."""
