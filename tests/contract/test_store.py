@@ -308,6 +308,17 @@ def test_the_last_of_several_changes_of_one_rating_holds(store):
     assert store.verify() == []
 
 
+def test_what_another_process_fixed_first_holds(place):
+    """Two open a new store; the second to write still thinks that nothing is fixed."""
+    with open_store(place, scale=STARS) as one, open_store(place) as two:
+        one.write([Change("ann", "dune", 5)])
+        with pytest.raises(IdTypeError, match="user ids here are text"):
+            two.write([Change(7, 8, 5)])
+        assert two.write([Change("bob", "dune", 4)]).position == 2
+        assert (one.info.user_ids, one.info.item_ids) == ("text", "text")
+        assert one.verify() == []
+
+
 def test_nothing_to_write(store):
     assert store.write([]) == Written(0, 0, 0)
     store.write([Change("ann", "dune", 5)])

@@ -91,9 +91,9 @@ def _agrees(user: str, store: str) -> bool:
 
 def _forget_start(kept: Store, store: str) -> None:
     """Delete the ratings that are kept beside the store for the next start of an index."""
-    from corated.live.embedded import _restart_path
+    from corated.live.embedded import restart_path
 
-    path = _restart_path(store, kept, True)
+    path = restart_path(store, kept, True)
     if path is not None:
         path.unlink(missing_ok=True)
 

@@ -117,7 +117,7 @@ def neighbors_command(reading: Reading, search: Search, catalog: str | None, to:
     with to.opened(all_rows=bool(search.asked)) as rows:
         ratings = reading.ratings()
         titles = read_catalog(catalog, ratings)
-        if titles is not None and search.of == "users":
+        if catalog is not None and search.of == "users":
             current().notice("--catalog names items, and users have neighbors here: it changes nothing.")
         note_excess(ratings, search.of, search.k)
         ids = ratings.users if search.of == "users" else ratings.items

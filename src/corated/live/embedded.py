@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from corated.models.prediction import Predictions
     from corated.models.why import WhyNot
 
-__all__ = ["Embedded", "open"]
+__all__ = ["Embedded", "open", "restart_path"]
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class Embedded:
     ) -> None:
         self._store, self._where, self._model, self._threads = store, where, model, threads
         self._writing = threading.RLock()
-        self._restart = _restart_path(where, store, restart)
+        self._restart = restart_path(where, store, restart)
         self._index: LiveIndex | None = None
         self._position, self._kept, self._catalog_version = 0, -1, -1
         self._stale, self._stop = False, threading.Event()
@@ -391,8 +391,9 @@ class Embedded:
                 return Verified(0, 0, (), tuple(problems))
             found = self._index.verify(users=users)
             with self._store.read() as snapshot:
-                stored, held = snapshot.ratings().to_arrow(), self._index.ratings().to_arrow()
-            if not stored.equals(held):
+                stored, position = snapshot.ratings().to_arrow(), snapshot.position
+            # Where another process has just written, there is nothing to compare with.
+            if position == self._position and not stored.equals(self._index.ratings().to_arrow()):
                 problems.append("The index differs from the store.")
             return Verified(found.ratings, found.users, found.measures, (*problems, *found.differences))
 
@@ -404,9 +405,10 @@ def _change(one: tuple[Any, ...]) -> Change:
     return made._replace(time=instant(made.time, hint="leave it out for now"))
 
 
-def _restart_path(
+def restart_path(
     where: str | os.PathLike[str], store: Store, given: str | os.PathLike[str] | bool
 ) -> Path | None:
+    """Return the file that an index starts from; see `open`."""
     if given is False:
         return None
     if given is not True:

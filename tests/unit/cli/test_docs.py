@@ -13,8 +13,9 @@ from corated.cli.docs import page
 
 ROOT = Path(__file__).parents[3]
 RUN = ["check", "plan", "neighbors", "pair", "diagnose", "fit", "inspect",
-       "recommend", "predict", "similar", "explain"]  # fmt: skip
-"""The commands whose examples are run: ``fit`` before what needs its models."""
+       "recommend", "predict", "similar", "explain",
+       "import", "export", "verify", "backup", "erase"]  # fmt: skip
+"""The commands whose examples are run: ``fit`` and ``import`` before what needs their files."""
 
 
 def test_the_page_is_what_the_commands_say():
@@ -64,7 +65,9 @@ def run_line(run, line):
 
 
 def test_every_command_with_data_has_its_examples_run():
-    assert set(COMMANDS) - set(RUN) == {"evaluate", "compare", "tune", "sample", "fetch", "doctor"}
+    assert set(COMMANDS) - set(RUN) == {
+        *("evaluate", "compare", "tune", "serve", "key", "config", "sample", "fetch", "doctor"),
+    }
 
 
 @pytest.mark.jit

@@ -389,6 +389,8 @@ def test_a_store_without_ratings_is_verified(run, catalog, tmp_path):
     with open_store(path, scale=(1, 5, 1), user_ids="text", item_ids="text", timed=True):
         pass
     assert run("verify", "--store", path, "--json").json["ok"]
+    for command in ("check", "recommend", "evaluate"):
+        assert f"There are no ratings in {path} yet." in run(command, "--store", path, code=4).err
 
 
 # -- erase ----------------------------------------------------------------------------------------
@@ -481,9 +483,9 @@ def test_an_address_that_cannot_be_read_is_not_repeated(run, address, tmp_path):
     with pytest.raises(ParameterError) as refused:
         check_address(address)
     assert "s3cr" not in str(refused.value)
-    for args in (["verify"], ["check"], ["import", "r.csv"]):
+    for args in (["verify"], ["check", "one too many"], ["import", "r.csv"]):
         ran = run(*args, "--store", address, code=2)
-        assert "s3cr" not in ran.out + ran.err
+        assert refused.value.what in ran.err and "s3cr" not in ran.out + ran.err
     assert "s3cr" not in run("backup", address, "--store", tmp_path / "s.db", code=2).err
 
 

@@ -49,6 +49,7 @@ def mounts(tmp_path):
         ("/home/bob/a/shop.db", "nfs4"),
         ("/home/ann/shop.db", None),
         ("/homes/shop.db", None),
+        ("/homepage/shop.db", None),
         ("/mnt/with space/shop.db", "cifs"),
         ("/mnt/ssh/shop.db", "fuse.sshfs"),
         ("/mnt/c/Users/shop.db", "9p"),
