@@ -21,11 +21,14 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py --folder $(DEMO) $(if $(RATINGS),--ratings '$(RATINGS)') $(if $(CATALOG),--catalog '$(CATALOG)')
 
+# One process for these: each starts a Java machine of its own.
+SPARK = tests/contract/test_spark.py
 # A few processes, each taking the next test when it has none left.
 PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: check browser servers
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow' --ignore $(SPARK)
+	$(BIN)/python -m pytest --quiet -m 'not slow' $(SPARK)
 	$(MAKE) --no-print-directory test-nojit
 
 # What pages are looked at with; where it cannot be had, the tests that need it skip and say so.
@@ -38,7 +41,7 @@ servers:
 
 # The same tests with the kernels as plain Python, on the selection that stays quick.
 test-nojit: $(VENV)/.installed-test
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m 'not slow and not jit'
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m 'not slow and not jit' --ignore $(SPARK)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests benchmarks examples

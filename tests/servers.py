@@ -50,7 +50,11 @@ class PostgresServer:
             "--no-locale",
             "-N",
         ]
-        self._run("initdb", *made)
+        try:
+            self._run("initdb", *made)
+        except BaseException:
+            self.remove()
+            raise
 
     def _command(self, program, *arguments):
         return [*self._as, str(self._programs / program), *arguments]

@@ -7,8 +7,8 @@ import corated as cr
 
 PUBLIC = {
     "ALS", "BiasedMF", "Blend",
-    "Bias", "Catalog", "CoratedError", "CoratedNotice", "EASE", "Embedded", "Explanation", "Fallback",
-    "GraphFilter", "ItemKNN", "Kriging", "LiveIndex",
+    "Bias", "Catalog", "Chosen", "CoratedError", "CoratedNotice", "EASE", "Embedded", "Explanation",
+    "Fallback", "GraphFilter", "ItemKNN", "Kriging", "LiveIndex",
     "Neighbors", "P3Alpha", "Popularity", "RP3Beta",
     "Ratings", "Recommendations", "Recommender", "Scale", "Timely", "UserKNN", "__version__", "all_pairs",
     "diagnose", "compare", "evaluate", "tune",

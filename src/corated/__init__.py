@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from corated.models.bias import Bias
     from corated.models.biased_mf import BiasedMF
     from corated.models.blend import Blend
+    from corated.models.chosen import Chosen
     from corated.models.ease import EASE
     from corated.models.explain import Explanation
     from corated.models.fallback import Fallback
@@ -60,6 +61,7 @@ __all__ = [
     "BiasedMF",
     "Blend",
     "Catalog",
+    "Chosen",
     "CoratedError",
     "CoratedNotice",
     "Embedded",
@@ -119,6 +121,7 @@ _HOME = {
     "Bias": "corated.models.bias",
     "BiasedMF": "corated.models.biased_mf",
     "Blend": "corated.models.blend",
+    "Chosen": "corated.models.chosen",
     "Popularity": "corated.models.popularity",
     "Ratings": "corated.ratings.ratings",
     "Recommendations": "corated.models.base",

@@ -119,6 +119,16 @@ contract(
     by_itself=False,  # what the first may not list for want of support, the second may
 )
 contract(
+    "Chosen",
+    lambda: cr.Chosen(models=[cr.Timely(half_life=90), cr.Popularity()], last=0.2, like=2),
+    folds_in="refit",
+)
+contract(
+    "ChosenOfPredictors",
+    lambda: cr.Chosen(models=[cr.ItemKNN(k=4, **MEAN), cr.Bias()], n=3, users=5, seed=1),
+    predicts=True,
+)
+contract(
     "BlendOfRanks",
     lambda: cr.Blend(models=[cr.UserKNN(k=3), cr.Popularity()], by="rank"),
     folds_in="refit",

@@ -12,7 +12,7 @@ from corated.live.index import LiveIndex, Rating
 from corated.measures import MEASURES
 from corated.models.timely import Timely
 
-EXAMPLES, STEPS = (6, 12) if numba.config.DISABLE_JIT else (40, 30)
+EXAMPLES, STEPS = (3, 10) if numba.config.DISABLE_JIT else (24, 25)
 SCALES = {"ten": (0, 10, 1), "stars": (0.5, 5, 0.5), "one": (1, 1, 1), "around": (-1, 1, 0.25)}
 USERS = {"text": ["ann", " ", "Ünal", "10", "9", "zoë"], "integer": [7, 0, -3, 2**62, 12, 100]}
 ITEMS = {"text": ["é", "a/b", "007", "7", "x", "y", "\U0001f600"], "integer": [5, 3, -9, 40, 8, 1, 2]}

@@ -103,8 +103,8 @@ def tune_command(
         show_json({**found.to_dict(), "options": options})
         return
     say(str(found))
-    named = f"{'' if reading.store is None else '--store '}{_quoted(reading.path)}"
-    say(f"next: corated evaluate {named} {options} --split {_quoted(given['split'])}")
+    data = f"{'' if reading.store is None else '--store '}{_quoted(reading.path)}"
+    say(f"next: corated evaluate {data} {options} --split {_quoted(given['split'])}")
 
 
 def _made(model: Model, **params: Any) -> Recommender:

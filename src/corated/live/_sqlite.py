@@ -42,7 +42,7 @@ class Sqlite(Database):
     """A store in a file, with the files ``-wal`` and ``-shm`` beside it while it is open."""
 
     name = "SQLite"
-    driver_errors = (sqlite3.Error,)
+    driver_errors = (sqlite3.Error, UnicodeDecodeError)  # the latter from a damaged file
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
@@ -63,8 +63,12 @@ class Sqlite(Database):
             isolation_level=None,  # transactions begin and end where this module says so
             check_same_thread=False,  # the pool lends a connection to one thread at a time
         )
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     # -- transactions ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pyarrow as pa
 from corated.errors import DataError, ParameterError
 from corated.live.current import Current, Question
 from corated.live.lock import ReadWriteLock
+from corated.live.parts import source_of
 from corated.live.state import Change, State
 from corated.live.verify import Verified, verify
 from corated.models.base import Recommendations, Recommender
@@ -61,8 +62,8 @@ class LiveIndex:
     model : an unfitted recommender; None for ``preset("best")``
     catalog : titles, genres and years, for answers and filters
     threads : of what is fitted anew; None for every core
-    choice : of a `Chosen`, the place of the model to take; None to let it choose, once, from the ratings that
-        the index begins with
+    choice : of a `Chosen`, the place of the model to take; None to let it choose, once, by the ratings that
+        the index begins with, among those of its models that answer at once
 
     An answer is what the model would answer if it were fitted to the same ratings, and a rating counts in the
     next answer. Models of neighbors by a measure of exact integers answer at once (``is_live``): `UserKNN`
@@ -406,8 +407,10 @@ def _settled(
     if not isinstance(model, Chosen):
         return model.clone(), None
     if choice is None:
-        fitted = model.clone().fit(ratings, threads=threads)
-        choice = fitted._part.place
+        at_once = [at for at, one in enumerate(model.models) if source_of(one, ratings) is not None]
+        places = at_once or list(range(len(model.models)))
+        few = model.clone().set_params(models=[model.models[at] for at in places])
+        choice = places[few.fit(ratings, threads=threads)._part.place]
     return model.models[choice].clone(), choice
 
 

@@ -17,6 +17,7 @@ from corated.models.bias import Bias
 from corated.models.biased_mf import BiasedMF
 from corated.models.blend import Blend
 from corated.models.centering import Baseline
+from corated.models.chosen import Chosen
 from corated.models.ease import EASE
 from corated.models.fallback import Fallback, check_models
 from corated.models.graph_filter import GraphFilter
@@ -235,6 +236,28 @@ def _of_several(
     return Packed.together(made)
 
 
+def _of_chosen(
+    model: Recommender, ratings: Ratings, facts: Mapping[str, Any], stock: Stock, at: str
+) -> Packed:
+    """Take what the model that was chosen keeps, and the choice."""
+    assert isinstance(model, Chosen)
+    models = check_models(model.models)
+    _facts(facts, {"parts", "chosen", "scores"}, stock)
+    place, scores, parts = facts["chosen"], facts["scores"], facts["parts"]
+    if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(models):
+        raise stock.wrong("it chose a model that it does not have")
+    if not isinstance(scores, list) or len(scores) != len(models) or not all(map(_is_score, scores)):
+        raise stock.wrong("it does not have a score, from 0 to 1, for each of its models")
+    if not isinstance(parts, list) or len(parts) != 1:
+        raise stock.wrong("it has facts about other than the model that it chose")
+    made = Packed.together([_kept(models[place], ratings, parts[0], stock, f"{at}/0")])
+    return Packed(made.arrays, {**made.facts, "chosen": place, "scores": scores})
+
+
+def _is_score(score: object) -> bool:
+    return score is None or (isinstance(score, float) and 0.0 <= score <= 1.0)
+
+
 _Keeps = Callable[[Any, Ratings, Mapping[str, Any], Stock, str], Packed]
 _KEPT: Final[Mapping[type[Recommender], _Keeps]] = {
     UserKNN: _of_knn,
@@ -251,5 +274,6 @@ _KEPT: Final[Mapping[type[Recommender], _Keeps]] = {
     ALS: _of_als,
     Fallback: _of_several,
     Blend: _of_several,
+    Chosen: _of_chosen,
 }
 """What takes what each kind keeps."""

@@ -25,6 +25,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "Bias": "corated.models.bias",
     "BiasedMF": "corated.models.biased_mf",
     "Blend": "corated.models.blend",
+    "Chosen": "corated.models.chosen",
     "EASE": "corated.models.ease",
     "Fallback": "corated.models.fallback",
     "GraphFilter": "corated.models.graph_filter",

@@ -130,6 +130,18 @@ def test_ages_are_counted_to_the_time_that_is_asked_for(made):
     assert rows(found) == rows(wanted) != rows(index.recommend(user))
 
 
+def test_a_choice_is_made_once_among_what_answers_at_once(made):
+    near, popular = cr.UserKNN(measure="cosine", k=20), cr.Popularity()
+    wide = cr.Chosen(models=[cr.ItemKNN(k=3), popular, near])
+    index = LiveIndex(made.ratings, model=wide)
+    best = cr.Chosen(models=[popular, near]).fit(made.ratings)
+    assert index.choice == (2 if isinstance(best.chosen, cr.UserKNN) else 1) and index.is_live
+    assert index.verify(users=5).ok
+    assert LiveIndex(made.ratings, model=wide, choice=1).choice == 1
+    slow = LiveIndex(made.ratings, model=cr.Chosen(models=[cr.ItemKNN(k=3), cr.ItemKNN(k=5)]))
+    assert not slow.is_live and slow.choice in (0, 1)
+
+
 def test_places_are_those_of_the_list(index, made):
     for user in made.ratings.users.ids.to_pylist()[:10]:
         listed = [row["item_id"] for row in rows(index.recommend(user, n=4))]

@@ -330,7 +330,7 @@ def test_too_many_at_once_are_shed_and_probes_are_not(service_of):
             assert [answer.status_code for answer in await asyncio.gather(*first)] == [200, 200]
             assert (await client.get("/v1/info")).status_code == 200
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 30))
     assert 'corated_shed_total{reason="in_flight"} 1.0' in service.metrics.text().decode()
 
 
