@@ -29,12 +29,12 @@ _NS_ROW = 87.0
 _NS_RATING = 46.0
 _SECONDS_AT_LEAST = 0.004
 
-_WHOLE_EVENT, _WHOLE_MET, _WHOLE_SUBJECT, _WHOLE_RATING = 0.2, 5.1, 610.0, 32.0
+_WHOLE_EVENT, _WHOLE_MET, _WHOLE_SUBJECT, _WHOLE_RATING = 0.5, 0.3, 3000.0, 20.0
 """The same where rows are found whole, from one side; each subject's best are chosen on the spot."""
 
-_LONG = 16
-_HARDLY, _OFTEN = 0.1, 2.0
-"""Ratings of a profile, and times that two meet, on average: where finding rows whole pays."""
+_WHOLE_SUBJECTS = 1 << 17
+_OFTEN = 2.0
+"""Subjects up to which, and times that two meet, on average, from which on finding rows whole pays."""
 
 _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
@@ -89,14 +89,15 @@ def seconds_of(counts: Counts, *, both: bool, threads: int, whole: bool = False)
     return _SECONDS_AT_LEAST + (shared / threads + alone) * 1e-9
 
 
-def rows_pay(subjects: int, ratings: int, events: int) -> bool:
+def rows_pay(subjects: int, events: int, *, counts: bool) -> bool:
     """Tell whether finding each one's neighbors whole is quicker than meeting each pair once.
 
-    events : pair events, each pair from both sides. Measured: with long profiles, where most candidates are
-        met often, or hardly any are met at all.
+    events : pair events, each pair from both sides;  counts : whether all pairs of ratings count the same
+
+    Measured: with counts, 2 to 3 times; otherwise as long as the sums of all candidates lie in the cache, or
+    where two meet often.
     """
-    density = events / max(subjects, 1) ** 2
-    return ratings >= _LONG * subjects and (density < _HARDLY or density > _OFTEN)
+    return counts or subjects <= _WHOLE_SUBJECTS or events > _OFTEN * subjects**2
 
 
 def slowness(n: int, *, both: bool, threads: int) -> float:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -21,8 +22,8 @@ from corated.similarity.custom import Custom
 from corated.similarity.floors import certain
 from corated.similarity.kernels import emit_block, select_block
 from corated.similarity.measures import Measure, get_measure
-from corated.similarity.profiles import MISSING, Popular, Profiles, popular
-from corated.similarity.rows import can_serve
+from corated.similarity.profiles import MISSING, Popular, Profiles, popular, walked
+from corated.similarity.rows import can_serve, is_constant
 from corated.similarity.statistics import Layout
 from corated.similarity.tasks import INTEGERS, MAX_DEFERRED, Flag, Pairs, Scratch, Task, new_scratch
 from corated.similarity.topk import TopK
@@ -187,7 +188,7 @@ class Engine:
         if not can_serve(self.layouts, self.base, self.n, k):
             return False
         counts = np.diff(self.profiles.rater_ptr)
-        return rows_pay(self.n, len(self.profiles.objects), int((counts * counts).sum()))
+        return rows_pay(self.n, int((counts * counts).sum()), counts=is_constant(self.layouts[0]))
 
     def task(self, *, both: bool, screen: bool = True, candidates: tuple[int, int] | None = None) -> Task:
         """Return the task for the kernels.
@@ -245,14 +246,22 @@ class Engine:
 
     def events(self, *, both: bool) -> Int64s:
         """Return the pair events of each query by label: how many raters it walks past."""
-        p = self.profiles
-        ends = p.rater_ptr[1:][p.objects]
-        starts = p.after if both else p.rater_ptr[:-1][p.objects]
-        total = np.zeros(len(p.objects) + 1, dtype=np.int64)
-        np.cumsum(ends - starts, out=total[1:])
-        walked = total[p.indptr[1:]] - total[p.indptr[:-1]]
-        walked[np.diff(p.indptr) < self.min_common] = 0
-        return walked
+        return self._walked_by_both if both else self._walked
+
+    @cached_property
+    def _walked(self) -> Int64s:
+        return self._count_walked(both=False)
+
+    @cached_property
+    def _walked_by_both(self) -> Int64s:
+        return self._count_walked(both=True)
+
+    def _count_walked(self, *, both: bool) -> Int64s:
+        total = np.zeros(self.n, dtype=np.int64)
+        walked(self.profiles, both, total)
+        total[np.diff(self.profiles.indptr) < self.min_common] = 0
+        total.flags.writeable = False
+        return total
 
     def blocks(self, queries: Int64s, events: Int64s, target: int) -> Iterator[tuple[int, Block]]:
         """Cut queries (ascending labels) into blocks of about ``target`` pair events and one layout each.

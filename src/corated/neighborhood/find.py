@@ -16,7 +16,8 @@ from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.table import Neighbors
 from corated.neighborhood.work import ROW_BYTES, Search, Work, candidate_bound, fitting_work
 from corated.progress import silent
-from corated.similarity.rows import Room, Rows, new_room, new_rows, select_rows
+from corated.similarity.choosing import select_rows
+from corated.similarity.rows import Room, Rows, alike_together, new_room, new_rows
 from corated.similarity.tasks import Scratch, Task
 from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 
@@ -134,8 +135,9 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     events = engine.events(both=False)
     bound, tasks = candidate_bound(engine, np.arange(engine.n)), _tasks(engine, work.pieces)
     if search.whole_rows:
-        rows, known = new_rows(engine.layouts[0], tasks[0]), np.full(engine.n, -np.inf)
-        shared = _Shared(tasks, events, np.minimum(bound, search.most), known, rows, [])
+        rows = new_rows(engine.profiles, engine.layouts[0], tasks[0], events)
+        room, known = _compile_rows(search, rows, tasks[0]), np.full(engine.n, -np.inf)
+        shared = _Shared(tasks, events, np.minimum(bound, search.most), known, rows, [room])
     else:
         shared = _Shared(tasks, events, bound, engine.known(search.most), None, [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
@@ -149,7 +151,7 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     """Find the neighbors of some subjects; threads share the selection, since rows are each one's own."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
-    order = np.argsort(labels)
+    order = np.argsort(labels) if shared.rows is None else alike_together(engine.profiles, labels)
     queries, rows = labels[order], np.empty(len(codes), dtype=np.int64)
     rows[order] = np.arange(len(codes))
     best = new_topk(k, shared.bound[queries], shared.known[queries])
@@ -157,7 +159,7 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     def make_state() -> Scratch | Room:
         if shared.scratches:
             return shared.scratches.pop()
-        return engine.scratch() if shared.rows is None else new_room(engine.n, k)
+        return engine.scratch() if shared.rows is None else new_room(engine.profiles, k)
 
     def serve(scratch: Scratch | Room, block: Block, flag: Flag) -> None:
         layout, labels, first = block
@@ -186,17 +188,23 @@ def _tasks(engine: Engine, pieces: int) -> list[Task]:
 
 def _compile(search: Search) -> None:
     """Compile (or load) the kernels here, where Ctrl-C can interrupt it, and not in a worker thread."""
+    if search.whole_rows:
+        return  # as soon as there are rows
     engine, k = search.engine, search.most
     nobody, nothing = np.zeros(0, dtype=np.int64), new_topk(k, np.zeros(1, dtype=np.int64))
     flag = np.zeros(1, dtype=np.uint8)
-    if search.whole_rows:
-        task, room = engine.task(both=False), new_room(engine.n, k)
-        rows = new_rows(engine.layouts[0], task)
-        select_rows(engine.profiles, rows, task, nobody, 0, room, nothing, k, flag)
-        return
     engine.select(engine.task(both=True), engine.layouts[0], nobody, 0, engine.scratch(), nothing, k, flag)
     settle(nothing, k, 0, 0)
     absorb(nothing, nothing, k, 0, 0)
+
+
+def _compile_rows(search: Search, rows: Rows, task: Task) -> Room:
+    """Do the same for whole rows; returns a thread's working memory, since it is made for it."""
+    engine, k = search.engine, search.most
+    nobody, nothing = np.zeros(0, dtype=np.int64), new_topk(k, np.zeros(1, dtype=np.int64))
+    room, flag = new_room(engine.profiles, k), np.zeros(1, dtype=np.uint8)
+    select_rows(engine.profiles, rows, task, nobody, 0, room, nothing, k, flag)
+    return room
 
 
 def _unpacked(search: Search, codes: Int64s, best: TopK, rows: Int64s) -> Neighbors:

@@ -12,7 +12,7 @@ from corated.errors import DataError, ParameterError
 from corated.ratings.ratings import Ratings
 from corated.ratings.scale import Scale
 from corated.similarity.measures import Measure, Whole
-from corated.similarity.profiles import Profiles, arrange, relabeled, with_values
+from corated.similarity.profiles import Profiles, add_up, arrange, relabeled, with_values
 from corated.similarity.statistics import Layout, plan_layouts
 from corated.similarity.tasks import ALL, DIFFERENCES, DOT, FIELDS, INTEGERS, MOMENTS
 from corated.similarity.values import Entries, shifted
@@ -58,8 +58,9 @@ def numbers_of(ratings: Ratings, side: str, measure: Measure) -> Numbers:
         except ParameterError:
             integers = None  # too large to be packed; float64 takes them
         else:
-            made = integers[profiles.codes]
-            whole = _whole(profiles, made, made, total)
+            counts = np.diff(profiles.indptr).astype(np.float64)
+            whole = Whole(counts, np.empty(len(counts)), np.empty(len(counts)), total)
+            add_up(profiles, integers.astype(np.float64), whole.sum, whole.norm)
             return Numbers(profiles, layouts, integers, INTEGERS, unit_of(ratings.scale, measure), whole)
     place = relabeled(profiles, _rows(ratings, side)[0])
     given, values = (made[place] for made in _floats(ratings, side, measure))

@@ -13,6 +13,7 @@ from corated.neighborhood.engine import Engine, Of
 from corated.neighborhood.memory import available_memory, size_of
 from corated.neighborhood.run import Run
 from corated.ratings.ratings import Ratings
+from corated.similarity.rows import bytes_shared, new_room
 from corated.similarity.topk import room_for
 
 __all__ = [
@@ -47,6 +48,7 @@ _ARROW_ROW = 80
 """Bytes that a row takes on its way into a table and a file, its two ids left out."""
 _POPULAR = 24 << 20
 """Bytes that `corated.similarity.profiles.popular` takes at most."""
+_HARDLY_ANY = 32 << 20
 _DEGREES = 72
 """Bytes for each subject: what is counted of it before and while it is served."""
 
@@ -120,7 +122,10 @@ class Work:
 
 def check_preparation(ratings: Ratings, side: Of, memory_limit: int | None) -> None:
     """Refuse ratings that could not even be rearranged; raises `MemoryLimitError` with the figures."""
-    needed, room = preparation(ratings, side), room_for_work(memory_limit, 0)
+    needed = preparation(ratings, side)
+    if memory_limit is None and needed < _HARDLY_ANY:
+        return  # looking at what there is takes longer; whether the work fits is looked at in any case
+    room = room_for_work(memory_limit, 0)
     if room is not None and needed > room:
         raise MemoryLimitError(
             f"Rearranging {ratings.n_ratings:,} ratings for neighbors of {side} takes up to "
@@ -132,8 +137,8 @@ def check_preparation(ratings: Ratings, side: Of, memory_limit: int | None) -> N
 def preparation(ratings: Ratings, side: Of) -> int:
     """Return the most bytes that there are at one time while the ratings are rearranged and counted."""
     n, m = (ratings.n_users, ratings.n_items) if side == "users" else (ratings.n_items, ratings.n_users)
-    per_rating = 64 if side == "users" else 77
-    return per_rating * ratings.n_ratings + 48 * n + 24 * m + 100_000
+    per_rating = 67 if side == "users" else 80  # of float64 sums; integers take half
+    return per_rating * ratings.n_ratings + 56 * n + 32 * m + 100_000
 
 
 def held(engine: Engine) -> int:
@@ -161,11 +166,9 @@ def candidate_bound(engine: Engine, labels: Int64s) -> Int64s:
 
 def _walked(engine: Engine) -> Int64s:
     """Return, for each label, the ratings of others that it walks past, 0 where it has too few itself."""
-    p = engine.profiles
-    total = np.zeros(len(p.objects) + 1, dtype=np.int64)
-    np.cumsum((np.diff(p.rater_ptr) - 1)[p.objects], out=total[1:])
-    walked: Int64s = total[p.indptr[1:]] - total[p.indptr[:-1]]
-    walked[np.diff(p.indptr) < engine.min_common] = 0
+    counts = np.diff(engine.profiles.indptr)
+    walked: Int64s = engine.events(both=False) - counts
+    walked[counts < engine.min_common] = 0
     return walked
 
 
@@ -190,15 +193,16 @@ class _Sizes:
         events, entries = int(_walked(engine)[labels].sum()), int(np.diff(p.indptr)[labels].sum())
         pieces = pieces_of_candidates(engine.n, 8 * max(engine.words, 1), events, entries)
         pieces = 1 if search.whole_rows else pieces
-        scratch = sum(array.nbytes for array in engine.scratch())
+        room = new_room(p, search.most) if search.whole_rows else engine.scratch()
+        shared = bytes_shared(p, engine.layouts[0]) if search.whole_rows else 0
         kept = np.minimum(bound, search.most)
         ids = 2 * engine.ids.ids.nbytes // max(engine.n, 1)
         return cls(
-            scratch=scratch,
+            scratch=sum(array.nbytes for array in room),
             selection=(kept if search.whole_rows else room_for(search.most, bound)) * _CANDIDATE + _SUBJECT,
             rows=kept * ROW_BYTES,
             handed_on=kept * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else kept * ROW_BYTES,
-            around=engine.n * 24 + len(bound) * _DEGREES,
+            around=engine.n * 24 + len(bound) * _DEGREES + shared,
             pieces=pieces,
             lists=pieces * 16 * (len(p.rater_ptr) - 1),
             events=events,

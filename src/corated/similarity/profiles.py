@@ -13,9 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
-__all__ = ["MISSING", "Popular", "Profiles", "arrange", "popular", "relabeled", "with_values"]
+from corated.similarity.jit import kernel
+
+__all__ = [
+    "MISSING",
+    "Popular",
+    "Profiles",
+    "add_up",
+    "arrange",
+    "popular",
+    "relabeled",
+    "walked",
+    "with_values",
+]
 
 MISSING = 255
 """Stands for "not rated" in `Popular.codes`; scales with 256 levels have no room for it."""
@@ -71,39 +82,88 @@ def arrange(
     """
     n = len(indptr) - 1
     counts = np.diff(indptr)
-    rank = np.argsort(counts, kind="stable")
+    rank = np.argsort(counts, kind="stable").astype(np.int64, copy=False)
     label = np.empty(n, dtype=np.int64)
     label[rank] = np.arange(n)
-    sorted_counts = counts[rank]
-    new_indptr = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(sorted_counts, out=new_indptr[1:])
+    new_indptr, rater_ptr = np.zeros(n + 1, dtype=np.int64), np.zeros(n_objects + 1, dtype=np.int64)
+    np.cumsum(counts[rank], out=new_indptr[1:])
     nnz = int(new_indptr[-1])
-    source = np.repeat(indptr[rank] - new_indptr[:-1], sorted_counts) + np.arange(nnz)
-    new_objects = objects[source].astype(np.uint32)
-    new_codes = codes[source].astype(np.uint8, copy=False)
-
-    entry = np.arange(nnz, dtype=np.int64)
-    by_row = scipy.sparse.csr_array((entry, new_objects.astype(np.int64), new_indptr), shape=(n, n_objects))
-    by_column = by_row.tocsc()
-    after = np.empty(nnz, dtype=np.int64)
-    after[by_column.data] = entry + 1
-
     shift = max(1, (levels - 1).bit_length())
-    wide = np.uint32 if n << shift <= 2**32 else np.uint64
-    raters = (by_column.indices.astype(wide) << wide(shift)) | new_codes[by_column.data].astype(wide)
-    return Profiles(
+    profiles = Profiles(
         new_indptr,
-        new_objects,
-        new_codes,
-        after,
-        by_column.indptr.astype(np.int64),
-        raters,
-        rank.astype(np.int64),
+        np.empty(nnz, dtype=np.uint32),
+        np.empty(nnz, dtype=np.uint8),
+        np.empty(nnz, dtype=np.int64),
+        rater_ptr,
+        np.empty(nnz, dtype=np.uint32 if n << shift <= 2**32 else np.uint64),
+        rank,
         label,
         shift,
         np.zeros(0),
         np.zeros(0),
     )
+    _fill(indptr, objects, codes, np.zeros(n_objects, dtype=np.int64), profiles)
+    return profiles
+
+
+@kernel
+def _fill(
+    indptr: npt.NDArray[np.int64],
+    objects: npt.NDArray[np.integer[Any]],
+    codes: npt.NDArray[np.uint8],
+    place: npt.NDArray[np.int64],
+    profiles: Profiles,
+) -> None:
+    """Fill in the entries of profiles by row and by column; ``place`` is room for each object, zero."""
+    rater_ptr = profiles.rater_ptr
+    for entry in range(indptr[0], indptr[-1]):
+        rater_ptr[objects[entry] + 1] += 1
+    for object_ in range(len(place)):
+        place[object_] = rater_ptr[object_]
+        rater_ptr[object_ + 1] += rater_ptr[object_]
+    out, shift = np.uint64(0), profiles.shift
+    for u in range(len(profiles.rank)):
+        row = profiles.rank[u]
+        for source in range(np.uint64(indptr[row]), np.uint64(indptr[row + 1])):
+            column, code = np.uint64(objects[source]), codes[source]
+            at = place[column]
+            place[column] = at + 1
+            profiles.objects[out] = column
+            profiles.codes[out] = code
+            profiles.after[out] = at + 1
+            profiles.raters[np.uint64(at)] = (u << shift) | np.int64(code)
+            out += np.uint64(1)
+
+
+@kernel
+def add_up(
+    profiles: Profiles,
+    numbers: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
+    norms: npt.NDArray[np.float64],
+) -> None:
+    """Set, by label, the sum of what a whole profile's rating codes stand for, and of the squares."""
+    indptr, codes = profiles.indptr, profiles.codes
+    for u in range(len(sums)):
+        total, norm = 0.0, 0.0
+        for entry in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
+            number = numbers[codes[entry]]
+            total += number
+            norm += number * number
+        sums[u], norms[u] = total, norm
+
+
+@kernel
+def walked(profiles: Profiles, both: bool, total: npt.NDArray[np.int64]) -> None:
+    """Set how many raters each subject walks past, by label: all of its objects', or those after itself."""
+    rater_ptr, objects, after, indptr = profiles.rater_ptr, profiles.objects, profiles.after, profiles.indptr
+    for u in range(len(total)):
+        events = 0
+        for entry in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
+            column = np.uint64(objects[entry])
+            start = after[entry] if both else rater_ptr[column]
+            events += rater_ptr[column + np.uint64(1)] - start
+        total[u] = events
 
 
 def relabeled(profiles: Profiles, indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -75,7 +75,7 @@ def limits(ratings, **options):
     ],
 )
 def test_limits_threads_and_files_change_no_bit(many, tmp_path, monkeypatch, of, measure, least, in_rows):
-    monkeypatch.setattr(engine_module, "rows_pay", lambda *_: in_rows)
+    monkeypatch.setattr(engine_module, "rows_pay", lambda *_, **__: in_rows)
     options = {"of": of, "measure": measure, "min_common": least, "k": 12}
     loose = neighbors(many, threads=1, **options)
     table = loose.to_arrow()
@@ -153,6 +153,26 @@ def test_the_peak_is_not_passed(tmp_path, of, to, threads):
         assert peak < to_take + 300_000  # objects of Python, which a plan does not count
         if to is None:
             assert peak > 0.5 * (planned.bytes_peak - planned.bytes_profiles)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("measure", "ratings"), [("jaccard", 30_000), ("cosine", 30_000), ("cosine", 120_000)]
+)
+def test_the_peak_of_whole_rows_is_not_passed(measure, ratings, threads):
+    ratings = sample(users=3_000, items=500, ratings=ratings, seed=5).ratings
+    options = {"measure": measure, "threads": threads, "k": 12}
+    neighbors(ratings, **options)  # compiling takes memory too
+    found = limits(ratings, **options)
+    assert search_of(ratings, Wanted(measure=measure, k=12), None, in_parts=False).whole_rows
+    for limit, planned in found:
+        tracemalloc.start()
+        neighbors(ratings, memory_limit=limit, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        to_take = limit - planned.bytes_profiles
+        assert 0.4 * (planned.bytes_peak - planned.bytes_profiles) < peak < to_take + 300_000
 
 
 @pytest.mark.jit
@@ -239,11 +259,11 @@ def test_ratings_too_many_to_rearrange_are_refused_before(many, monkeypatch):
 @pytest.mark.jit
 @pytest.mark.parametrize("of", ["users", "items"])
 def test_rearranging_takes_what_is_foreseen(of):
-    Engine.build(sample(size="small").ratings, of=of, measure="cosine", min_common=3)
+    Engine.build(sample(size="small").ratings, of=of, measure="centered_cosine", min_common=3)
     for users, items, ratings in ((20_000, 300, 60_000), (500, 400, 60_000), (300, 20_000, 60_000)):
         fresh = sample(users=users, items=items, ratings=ratings, seed=1).ratings
         tracemalloc.start()
-        engine = Engine.build(fresh, of=of, measure="cosine", min_common=1)
+        engine = Engine.build(fresh, of=of, measure="centered_cosine", min_common=1)
         kept, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert 0.7 * work_module.preparation(fresh, of) < peak < work_module.preparation(fresh, of)

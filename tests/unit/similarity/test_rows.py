@@ -9,6 +9,9 @@ import corated as cr
 from corated.neighborhood import engine as engine_module
 from corated.neighborhood.cost import rows_pay
 from corated.neighborhood.engine import Engine
+from corated.similarity.columns import often_rated
+from corated.similarity.peaks import GROUP
+from corated.similarity.rows import alike_together, is_constant
 
 MORE = 200
 """Lists of so many are not found row by row."""
@@ -16,7 +19,7 @@ MORE = 200
 
 @pytest.fixture(autouse=True)
 def rows_wherever_they_can_be(monkeypatch):
-    monkeypatch.setattr(engine_module, "rows_pay", lambda *_: True)
+    monkeypatch.setattr(engine_module, "rows_pay", lambda *_, **__: True)
 
 
 def crowd(users: int, items: int, each: int, levels: int) -> cr.Ratings:
@@ -28,7 +31,11 @@ def crowd(users: int, items: int, each: int, levels: int) -> cr.Ratings:
     return cr.Ratings.from_arrays(pairs // items, pairs % items, values)
 
 
-@pytest.mark.parametrize("measure", ["cosine", "jaccard", "dice", "tversky(alpha=1,beta=0)"])
+MEASURES = ["cosine", "jaccard", "dice", "tversky(alpha=1,beta=0)"]
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     ("users", "items", "each", "levels"),
     [(700, 5, 2, 1), (700, 40, 6, 3), (450, 900, 3, 5)],
@@ -38,15 +45,68 @@ def test_rows_are_the_best_of_longer_lists(
     measure: str, users: int, items: int, each: int, levels: int
 ) -> None:
     ratings = crowd(users, items, each, levels)
+    check(ratings, measure, (1, 7, 40))
+
+
+def check(ratings: cr.Ratings, measure: str, lists: tuple[int, ...]) -> None:
+    """Compare rows found whole with the beginnings of lists that are not."""
     engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
-    assert engine.serves_rows(7)
+    assert engine.serves_rows(max(lists))
     assert not engine.serves_rows(MORE)
     longer = cr.neighbors(ratings, measure=measure, k=MORE, threads=1)
-    for k in (1, 7, 40):
+    for k in lists:
         found = cr.neighbors(ratings, measure=measure, k=k, threads=2)
         rank = np.arange(len(longer)) - np.repeat(longer.indptr[:-1], np.diff(longer.indptr))
         for name in ("neighbor", "value", "n_common"):
             np.testing.assert_array_equal(getattr(found, name), getattr(longer, name)[rank < k])
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    ("users", "items", "each", "levels"),
+    [(3_000, 3_000, 8, 4), (400, 60, 30, 6), (300, 900, 300, 3), (300, 900, 300, 1)],
+    ids=["many", "columns", "long", "long and alike"],
+)
+def test_rows_of_other_shapes(measure: str, users: int, items: int, each: int, levels: int) -> None:
+    """More groups than are folded; columns; profiles of more than 255 ratings."""
+    ratings = crowd(users, items, each, levels)
+    engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
+    layout, padded = engine.layouts[0], -(-engine.n // GROUP) * GROUP
+    chosen = often_rated(engine.profiles, layout, padded, counts=is_constant(layout))
+    assert (len(chosen) > 0) == (users < 1_000)
+    assert (ratings.user_counts.max() > 255) == (items == 900)
+    check(ratings, measure, (1, 40, 100))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(("each", "levels"), [(2, 3), (20, 4), (20, 1)])
+def test_rows_of_a_few(measure: str, each: int, levels: int) -> None:
+    check(crowd(24, 30, each, levels), measure, (3, 40))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("measure", MEASURES)
+def test_sums_of_nothing_are_found(measure: str) -> None:
+    """Columns leave sums of 0 out; whoever has fewer than k neighbors has those of value 0 too."""
+    rng = np.random.default_rng(3)
+    users, items = np.divmod(rng.permutation(60 * 50)[:1_500], 50)
+    values = np.where(users < 30, 0.0, rng.integers(0, 3, len(users)))
+    values[:3] = [0.0, 1.0, 2.0]
+    check(cr.Ratings.from_arrays(users, items, values, scale=(0, 2, 1)), measure, (3, 40, 59))
+
+
+def test_same_profiles_of_one_rating_stand_together() -> None:
+    users, items = np.arange(9), np.array([1, 0, 1, 0, 1, 0, 1, 2, 2])
+    values = np.array([1.0, 1, 2, 1, 1, 2, 2, 1, 1])
+    both = (np.append(users, 8), np.append(items, 0), np.append(values, 1.0))
+    engine = Engine.build(cr.Ratings.from_arrays(*both), of="users", measure="cosine", min_common=1)
+    profiles = engine.profiles
+    order = alike_together(profiles, np.arange(9))
+    assert order.tolist()[-1] == 8
+    shown = [(int(profiles.objects[at]), int(profiles.codes[at])) for at in profiles.indptr[order[:-1]]]
+    assert shown == sorted(shown)
+    assert sorted(order.tolist()) == list(range(9))
 
 
 @pytest.mark.parametrize(
@@ -58,14 +118,14 @@ def test_other_searches_are_not_served_by_rows(measure: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subjects", "ratings", "events", "pays"),
+    ("subjects", "events", "counts", "pays"),
     [
-        (29_858, 810_128, 60_900_000, True),  # few meet
-        (2_999, 487_650, 196_000_000, True),  # most meet often
-        (53_968, 712_337, 586_000_000, False),  # in between
-        (16_554, 100_000, 1_000_000, False),  # short profiles
-        (0, 0, 0, True),
+        (100_000, 10**9, False, True),
+        (200_000, 10**10, False, False),
+        (200_000, 10**10, True, True),
+        (200_000, 10**11, False, True),  # two meet often
+        (0, 0, False, True),
     ],
 )
-def test_where_rows_pay(subjects, ratings, events, pays):
-    assert rows_pay(subjects, ratings, events) == pays
+def test_where_rows_pay(subjects: int, events: int, counts: bool, pays: bool) -> None:
+    assert rows_pay(subjects, events, counts=counts) == pays

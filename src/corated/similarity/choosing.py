@@ -1,0 +1,180 @@
+"""Choosing the best k of whole rows: few candidates are evaluated, and each goes to its place.
+
+Subjects with the same profile of one rating have the same best, but for themselves; where they follow one
+another, these are found once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from corated.similarity.columns import recount
+from corated.similarity.finalize import evaluated
+from corated.similarity.jit import kernel
+from corated.similarity.meeting import BYTE, count_few, meet_adding, meet_counting, meet_few, meet_one
+from corated.similarity.peaks import reached
+from corated.similarity.profiles import Profiles
+from corated.similarity.rows import NEVER, SLACK, Room, Rows
+from corated.similarity.tasks import CHUNK, Flag, Floats, Ints, Task
+from corated.similarity.topk import RANK_MASK, TopK, keep_best, tie_of
+
+__all__ = ["select_rows"]
+
+Unsigned = np.uint64
+
+_COUNTS_DENSE, _SUMS_DENSE = 48, 12
+"""With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
+
+
+@kernel
+def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
+    """Leave out who cannot be among the best k; returns how many stay."""
+    who, word, near = room.who, room.word, room.near
+    shift, weight, mine, theirs = np.int32(rows.shift), rows.weight, np.float32(a), np.float32(rows.theirs)
+    for j in range(count):
+        near[j] = np.float32(word[j] >> shift) / (mine + theirs * weight[who[j]])
+    least = reached(near, int(count), k) * SLACK
+    kept = np.uint64(0)
+    for j in range(count):
+        word[kept], who[kept] = word[j], who[j]
+        kept += np.uint64(near[j] >= least)
+    return kept
+
+
+@kernel
+def _evaluate(
+    profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, count: Unsigned, k: int
+) -> Unsigned:
+    """Fill in the exact keys and ties of the candidates, of at most the best 2 k, in any order; how many."""
+    n, s, shift, mask, rank = room.sums[0], room.sums[1], rows.shift, rows.mask, profiles.rank
+    key, tie, value, some, who, word = room.key, room.tie, room.value, room.some, room.who, room.word
+    have, at = np.uint64(0), np.uint64(0)
+    while at < count:
+        many = min(count - at, np.uint64(CHUNK))
+        for j in range(many):
+            w = np.int64(word[at + j])
+            some[j] = who[at + j]
+            n[j] = w & mask
+            s[j] = w >> shift
+        evaluated(task, u, room.sums, some, value, many, False)
+        for j in range(many):
+            key[have + j] = value[j]
+            tie[have + j] = tie_of(n[j], rank[some[j]])
+        have += many
+        at += many
+        if have > np.uint64(k + k):
+            keep_best(key, tie, 0, int(have), k)
+            have = np.uint64(k)
+    return have
+
+
+@kernel
+def _place(room: Room, count: Unsigned, k: int, to_key: Floats, to_tie: Ints, base: int) -> int:
+    """Write the best k of the candidates from ``base`` on, best first; returns how many.
+
+    Each goes to its place: how many stand before it.
+    """
+    key, tie, place = room.key, room.tie, room.place
+    place[:count] = 0
+    for i in range(count):
+        a, b = key[i], tie[i]
+        for j in range(count):
+            place[j] += np.int64((a > key[j]) | ((a == key[j]) & (b > tie[j])))
+    for i in range(count):
+        if place[i] < k:
+            to_key[base + place[i]] = key[i]
+            to_tie[base + place[i]] = tie[i]
+    return k if count > np.uint64(k) else int(count)
+
+
+@kernel
+def _is_as(profiles: Profiles, u: int, before: int) -> bool:
+    """Tell whether two profiles of one rating are the same."""
+    a, b, indptr = profiles.indptr[u], profiles.indptr[before], profiles.indptr
+    return bool(
+        indptr[before + 1] - b == 1
+        and profiles.objects[a] == profiles.objects[b]
+        and profiles.codes[a] == profiles.codes[b]
+    )
+
+
+@kernel
+def _copy_others(room: Room, size: int, best: TopK, row: int, k: int, rank: int) -> None:
+    """Write the best k of those found for a profile, but for the subject itself."""
+    base = best.base[row]
+    out, own = 0, RANK_MASK - rank
+    for j in range(size):
+        if out < k and room.alike_tie[j] & RANK_MASK != own:
+            best.key[base + out] = room.alike_key[j]
+            best.tie[base + out] = room.alike_tie[j]
+            out += 1
+    best.size[row] = out
+
+
+@kernel
+def select_rows(
+    profiles: Profiles,
+    rows: Rows,
+    task: Task,
+    queries: Ints,
+    first_row: int,
+    room: Room,
+    best: TopK,
+    k: int,
+    cancel: Flag,
+) -> int:
+    """Find the best k of each query, best first, in rows of ``best`` that are empty.
+
+    queries : int64, labels;  first_row : the row of the first
+    cancel : uint8 (1,), set by another thread to stop; returns the number of queries done
+    """
+    alike = 0
+    for index in range(len(queries)):
+        if cancel[0] != 0:
+            return index
+        u = queries[index]
+        if rows.weight[u] == NEVER:
+            continue
+        row = first_row + index
+        if profiles.indptr[u + 1] - profiles.indptr[u] == 1:
+            if index == 0 or not _is_as(profiles, u, queries[index - 1]):
+                count = _chosen(profiles, rows, task, u, room, k + 1)
+                alike = _place(room, count, k + 1, room.alike_key, room.alike_tie, 0)
+            _copy_others(room, alike, best, row, k, profiles.rank[u])
+        else:
+            count = _chosen(profiles, rows, task, u, room, k)
+            best.size[row] = _place(room, count, k, best.key, best.tie, best.base[row])
+    return len(queries)
+
+
+@kernel
+def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: int) -> Unsigned:
+    """Meet everyone and evaluate those who may be among the best k; returns how many are in the room.
+
+    The query itself is among them where it has one rating.
+    """
+    a, n, dense = profiles.indptr[u + 1] - profiles.indptr[u], len(profiles.rank), _SUMS_DENSE
+    if rows.counts:
+        dense = _COUNTS_DENSE
+    is_bare = False
+    if a == 1:
+        count = meet_one(profiles, rows, profiles.indptr[u], room)
+    elif rows.events[u] * dense <= n:
+        if rows.counts and a <= BYTE:
+            count = count_few(profiles, rows, u, room)
+        else:
+            count = meet_few(profiles, rows, u, room)
+    elif not rows.counts:
+        count = meet_adding(profiles, rows, u, room, k)
+        is_bare = len(rows.columns.slot) > 0 and bool(count > 0)
+        if count == 0:
+            count = meet_few(profiles, rows, u, room)
+    elif a <= BYTE:
+        count = meet_counting(profiles, rows, task, u, room, room.few, room.small_peak, room.small_limit, k)
+    else:
+        count = meet_counting(profiles, rows, task, u, room, room.acc, room.peak, room.limit, k)
+    if count > np.uint64(k + (k >> 2)):
+        count = _cut(rows, room, rows.mine * task.bound[u], count, k)
+    if is_bare:
+        recount(profiles, u, room.who, room.word, room.mark, count)
+    return _evaluate(profiles, rows, task, u, room, count, k)

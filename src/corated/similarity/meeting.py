@@ -1,0 +1,255 @@
+"""Meeting everyone: what a query shares with each candidate is added up, and those who may be chosen listed.
+
+- *one*: the query has one rating; its object's raters are the candidates.
+- *few*: whoever is met for the first time is listed.
+- *counting* and *adding*: who is met is not noted, and the best are found among all by their peaks, see
+  `corated.similarity.peaks`. Where all pairs of ratings count the same, counts are enough; those of a query
+  of at most 255 ratings fit single bytes, and the accumulators the first-level cache.
+
+All leave the accumulators zero, and who was listed in ``room.who`` with the words in ``room.word``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.similarity.columns import add_columns
+from corated.similarity.jit import inlined, kernel
+from corated.similarity.peaks import (
+    DEPTH,
+    FOLDED,
+    GROUP,
+    LANES,
+    count_peaks,
+    fold,
+    passing,
+    reached,
+    scaled_peaks,
+)
+from corated.similarity.profiles import Profiles
+from corated.similarity.rows import NEVER, SLACK, Room, Rows
+from corated.similarity.tasks import Labels, Raters, Task
+
+__all__ = ["BYTE", "count_few", "meet_adding", "meet_counting", "meet_few", "meet_one"]
+
+Unsigned = np.uint64
+Words = npt.NDArray[np.int32]
+Sums = npt.NDArray[Any]
+
+BYTE = 255
+"""The most ratings of a query whose counts fit a byte."""
+
+
+@kernel
+def _count(labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums) -> None:
+    for p in range(start, stop):
+        acc[labels[p]] += 1
+
+
+@kernel
+def _add(
+    raters: Raters,
+    start: Unsigned,
+    stop: Unsigned,
+    shift: Unsigned,
+    low_bits: Unsigned,
+    row: Words,
+    acc: Words,
+) -> None:
+    for p in range(start, stop):
+        rater = raters[p]
+        acc[rater >> shift] += row[rater & low_bits]
+
+
+@kernel
+def _count_noting(
+    labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums, touched: Labels, met: Unsigned
+) -> Unsigned:
+    for p in range(start, stop):
+        v = labels[p]
+        many = acc[v]
+        touched[met] = v
+        met += np.uint64(many == 0)
+        acc[v] = many + 1
+    return met
+
+
+@kernel
+def _add_noting(
+    raters: Raters,
+    start: Unsigned,
+    stop: Unsigned,
+    shift: Unsigned,
+    low_bits: Unsigned,
+    row: Words,
+    acc: Words,
+    touched: Labels,
+    met: Unsigned,
+) -> Unsigned:
+    for p in range(start, stop):
+        rater = raters[p]
+        v = rater >> shift
+        word = acc[v]
+        touched[met] = v
+        met += np.uint64(word == 0)
+        acc[v] = word + row[rater & low_bits]
+    return met
+
+
+@inlined
+def _span(profiles: Profiles, entry: int) -> tuple[Unsigned, Unsigned]:
+    column = profiles.objects[entry]
+    return np.uint64(profiles.rater_ptr[column]), np.uint64(profiles.rater_ptr[column + 1])
+
+
+@kernel
+def meet_one(profiles: Profiles, rows: Rows, entry: int, room: Room) -> Unsigned:
+    """List all raters of one object, with the query itself; returns how many."""
+    raters, shift, low_bits = profiles.raters, np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
+    first, last = _span(profiles, entry)
+    row, who, word, weight = rows.table[profiles.codes[entry]], room.who, room.word, rows.weight
+    met = np.uint64(0)
+    for p in range(first, last):
+        v = raters[p] >> shift
+        who[met] = v
+        word[met] = row[raters[p] & low_bits]
+        met += np.uint64(weight[v] < NEVER)
+    return met
+
+
+@kernel
+def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
+    """Add up the sums with everyone met, list them, and clear; returns how many."""
+    shift, low_bits = np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
+    acc, who, word = room.acc, room.who, room.word
+    met = np.uint64(0)
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        first, last = _span(profiles, entry)
+        row = rows.table[profiles.codes[entry]]
+        met = _add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
+    acc[u] = 0
+    weight = rows.weight
+    kept = np.uint64(0)
+    for j in range(met):
+        v = who[j]
+        who[kept] = v
+        word[kept] = acc[v]
+        kept += np.uint64((acc[v] != 0) & (weight[v] < NEVER))
+        acc[v] = 0
+    return kept
+
+
+@kernel
+def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
+    """As `meet_few`, for a query of at most 255 ratings that all count the same."""
+    acc, who, word, each = room.few, room.who, room.word, rows.table[0, 0]
+    met = np.uint64(0)
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        first, last = _span(profiles, entry)
+        met = _count_noting(rows.lists, first, last, acc, who, met)
+    acc[u] = 0
+    kept = np.uint64(0)
+    for j in range(met):
+        v = who[j]
+        who[kept] = v
+        word[kept] = np.int32(acc[v]) * each
+        kept += np.uint64(acc[v] != 0)
+        acc[v] = 0
+    return kept
+
+
+@kernel
+def meet_counting(
+    profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, acc: Sums, peak: Sums, limit: Sums, k: int
+) -> Unsigned:
+    """Count what a query shares with everyone; list who may be among the best k, and clear.
+
+    acc, peak, limit : of one type, int32 or uint8
+    """
+    has_columns, a = len(rows.columns.slot) > 0, profiles.indptr[u + 1] - profiles.indptr[u]
+    if has_columns:
+        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, np.int32(0), a > BYTE)
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
+            first, last = _span(profiles, entry)
+            _count(rows.lists, first, last, acc)
+    acc[u] = 0
+    groups = np.uint64(len(rows.lightest))
+    mine, theirs = np.float32(rows.mine * task.bound[u]), np.float32(rows.theirs)
+    worth = np.float32(rows.table[0, 0] >> rows.shift)
+    unit, lightest, heaviest = room.unit, rows.lightest, rows.heaviest
+    count_peaks(acc, peak, groups)
+    for g in range(groups):
+        unit[g] = worth / (mine + theirs * heaviest[g])
+    floor = _floor(peak, room, groups, k)
+    for g in range(groups):
+        least = np.float32(np.ceil(floor * (mine + theirs * lightest[g]) / worth * SLACK))
+        limit[g] = min(max(least, np.float32(1.0)), np.float32(BYTE))
+    found = passing(peak, limit, room.lanes, groups)
+    kept = _take_counts(rows, room, acc, limit, found)
+    acc[:] = 0
+    return kept
+
+
+@kernel
+def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned) -> Unsigned:
+    """List whose count is at least the limit of the group; returns how many."""
+    lanes, who, word, each = room.lanes, room.who, room.word, rows.table[0, 0]
+    kept = np.uint64(0)
+    for i in range(found):
+        v = np.uint64(lanes[i])
+        least = limit[v // np.uint64(GROUP)]
+        for _ in range(DEPTH):
+            many = acc[v]
+            who[kept] = v
+            word[kept] = np.int32(many) * each
+            kept += np.uint64(many >= least)
+            v += np.uint64(LANES)
+    return kept
+
+
+@kernel
+def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int) -> Unsigned:
+    """Add up the sums with everyone; list who may be among the best k, and clear.
+
+    With columns, words are without their count, and 0 is returned where a sum of 0 may be among the best.
+    """
+    low_bits, acc = np.uint64((1 << profiles.shift) - 1), room.acc
+    has_columns = len(rows.columns.slot) > 0
+    table = rows.columns.bare if has_columns else rows.table
+    if has_columns:
+        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, np.int32(rows.shift), True)
+    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+        if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
+            first, last = _span(profiles, entry)
+            row = table[profiles.codes[entry]]
+            _add(profiles.raters, first, last, np.uint64(profiles.shift), low_bits, row, acc)
+    acc[u] = 0
+    groups, shift = np.uint64(len(rows.lightest)), np.int32(rows.shift)
+    scaled_peaks(acc, shift, rows.factor, room.peak, groups)
+    room.unit[:] = np.float32(1.0)
+    least = np.int32(_floor(room.peak, room, groups, k) * SLACK)
+    room.limit[:] = least
+    found = passing(room.peak, room.limit, room.lanes, groups)
+    lanes, who, word, factor = room.lanes, room.who, room.word, rows.factor
+    kept = np.uint64(0)
+    for i in range(found):
+        v = np.uint64(lanes[i])
+        for _ in range(DEPTH):
+            w, f = acc[v], factor[v]
+            who[kept] = v
+            word[kept] = w
+            kept += np.uint64((np.int32(np.float32(w >> shift) * f) >= least) & (w != 0) & (f > 0))
+            v += np.uint64(LANES)
+    acc[:] = 0
+    return kept if least > 0 or not has_columns else np.uint64(0)
+
+
+@inlined
+def _floor(peak: Sums, room: Room, groups: Unsigned, k: int) -> np.float32:
+    """Return what k candidates reach at least, in units of the groups; 0 where there may be fewer."""
+    fold(peak, room.unit, room.folded, groups)
+    return reached(room.folded, FOLDED, k)

@@ -1,0 +1,122 @@
+"""Finding the best of many accumulated sums without looking at each: peaks, a floor, and who passes it.
+
+Accumulators are taken in groups of `GROUP`. The *peak* of a lane is the largest of the few sums that lie a
+lane's width apart, so that peaks come from whole vectors at once. What the k-th best of some hundred peaks
+reaches, k candidates reach; that *floor* is close to the k-th best of all, and few lanes pass it.
+
+Sums are counts of shared objects, which are compared in whole numbers, group by group; or packed words, whose
+Σ is compared after it was multiplied by a factor of each candidate, in whole numbers too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corated.similarity.jit import kernel
+from corated.similarity.tasks import Labels
+
+__all__ = ["DEPTH", "FOLDED", "GROUP", "LANES", "count_peaks", "fold", "passing", "reached", "scaled_peaks"]
+
+Unsigned = np.uint64
+Sums = npt.NDArray[Any]
+Singles = npt.NDArray[np.float32]
+
+LANES, DEPTH = 64, 4
+GROUP = LANES * DEPTH
+"""Accumulators that lie together: so many lanes, so deep."""
+_ROWS = 8
+FOLDED = LANES * _ROWS
+"""Peaks among which the floor is sought."""
+_CLOSE = 4
+_STEPS = 16
+
+
+@kernel
+def count_peaks(acc: Sums, peak: Sums, groups: Unsigned) -> None:
+    """Set the peaks of counts; ``peak`` has their type, and a DEPTH-th of their length."""
+    lanes = np.uint64(LANES)
+    for g in range(groups):
+        at, to = g * np.uint64(GROUP), g * lanes
+        for j in range(lanes):
+            v = at + j
+            a, b = acc[v], acc[v + lanes]
+            c, d = acc[v + lanes + lanes], acc[v + lanes + lanes + lanes]
+            peak[to + j] = max(a, b, c, d)
+
+
+@kernel
+def scaled_peaks(acc: Sums, shift: np.int32, factor: Singles, peak: Sums, groups: Unsigned) -> None:
+    """Set the peaks of Σ times the candidate's factor, rounded down."""
+    lanes = np.uint64(LANES)
+    for g in range(groups):
+        at, to = g * np.uint64(GROUP), g * lanes
+        for j in range(lanes):
+            v = at + j
+            a = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            v += lanes
+            b = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            v += lanes
+            c = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            v += lanes
+            d = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            peak[to + j] = max(a, b, c, d)
+
+
+@kernel
+def fold(peak: Sums, unit: Singles, near: Singles, groups: Unsigned) -> None:
+    """Fold all peaks, times the unit of their group, into FOLDED of them: the largest of each.
+
+    unit : float32 (groups,);  near : float32 (FOLDED,)
+    """
+    near[:] = 0.0
+    lanes = np.uint64(LANES)
+    for g in range(groups):
+        at, to, factor = g * lanes, (g & np.uint64(_ROWS - 1)) * lanes, unit[g]
+        for j in range(lanes):
+            x, y = np.float32(peak[at + j]) * factor, near[to + j]
+            near[to + j] = x if x > y else y
+
+
+@kernel
+def reached(near: Singles, count: int, k: int) -> np.float32:
+    """Return what at least k of the numbers reach, and few more than k; 0 where there are fewer above it."""
+    low, high = np.float32(0.0), np.float32(0.0)
+    for j in range(count):
+        high = high if high > near[j] else near[j]
+    above = count
+    for _ in range(_STEPS):
+        if above <= k + _CLOSE:
+            break
+        middle = np.float32(0.5) * (low + high)
+        many = np.int32(0)
+        for j in range(count):
+            many += np.int32(near[j] >= middle)
+        if many >= k:
+            low, above = middle, int(many)
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def passing(peak: Sums, limit: Sums, lanes: Labels, groups: Unsigned) -> Unsigned:
+    """List where the first sums of those lanes stand whose peak is at least their group's limit; how many.
+
+    limit : (groups,), of the type of the peaks;  lanes : uint32, filled
+    """
+    width = np.uint64(LANES)
+    found = np.uint64(0)
+    for g in range(groups):
+        at, least = g * width, limit[g]
+        hit = np.int32(0)
+        for j in range(at, at + width):
+            hit |= np.int32(peak[j] >= least)
+        if hit != 0:
+            first = g * np.uint64(GROUP)
+            for j in range(width):
+                lanes[found] = first + j
+                found += np.uint64(peak[at + j] >= least)
+    return found
