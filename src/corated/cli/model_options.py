@@ -63,6 +63,10 @@ class Model:
         import corated as cr
 
         base = cr.preset(self.preset or "best")
+        if isinstance(base, cr.Chosen):
+            if all(getattr(self, name) in (None, False) for name in ("by", *_OF_NEIGHBORS, "no_fallback")):
+                return base
+            base = base.models[0]  # its neighbors, which is what the options are about
         if not isinstance(base, cr.Fallback):
             return base if self.like is None else self._liking(base)
         first, *others = (model.clone() for model in base.models)
@@ -108,9 +112,10 @@ MODEL_OPTIONS: Final[tuple[Decorator, ...]] = (
     click.option(
         "--preset",
         type=click.Choice(PRESETS),
-        help="Named settings. best (the default): similar users' likes, filled up from what is popular. "
-        "notebook: the closest users by distance, and nothing else; liked is 7 or higher, which --like "
-        "changes for other scales. The options below change best; the others are fixed methods.",
+        help="Named settings. best (the default): of several models the one that did best on the latest "
+        "ratings. notebook: the closest users by distance, and nothing else; liked is 7 or higher, which "
+        "--like changes for other scales. With options below best is similar users' likes, filled up from "
+        "what is popular; the others are fixed methods.",
     ),
     click.option(
         "--by", type=click.Choice(SIDES), help="Go by similar users (the default) or similar items."

@@ -13,6 +13,7 @@ from corated.errors import ParameterError
 from corated.models.account import Account
 from corated.models.answers import Answer, new_lists
 from corated.models.base import Fitted, Folded, Recommender, Run
+from corated.models.chosen import Chosen
 from corated.models.fallback import Fallback, check_models
 from corated.models.history import Profile, alone
 from corated.models.packed import Packed
@@ -91,7 +92,7 @@ class Blend(Recommender):
         models, by = check_models(self.models), _check_by(self.by)
         weights = _check_weights(self.weights, len(models))
         for model in models if by == "score" else ():
-            if isinstance(model, Fallback):
+            if isinstance(model, Fallback | Chosen):
                 raise _incomparable(f"{model!r} mixes the scores of several models")
         return models, weights, by
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from corated.errors import ParameterError
 from corated.models.base import Recommender
+from corated.models.chosen import Chosen
 from corated.models.fallback import Fallback
 from corated.models.knn import ItemKNN, UserKNN
 from corated.models.presets import preset
@@ -22,6 +23,8 @@ def build_model(settings: Settings) -> Recommender:
     changes = {name: getattr(settings, name) for name in _CHANGES if getattr(settings, name) is not None}
     if not changes and settings.by is None:
         return base
+    if isinstance(base, Chosen):
+        base = base.models[0]  # its neighbors, which is what the settings are about
     if settings.preset != "best" or not isinstance(base, Fallback):
         raise ParameterError(
             f"preset={settings.preset!r} is a fixed method, which {', '.join(changes) or 'by'} would change.",

@@ -70,8 +70,8 @@ def test_compare_is_what_the_library_says(run, ratings, data, tmp_path):
         "--model", "items=--by items --no-fallback", "--metrics", "ndcg@5,gini@5", "--reference", "near",
         "--seed", 3, "--html", page, "--json",
     ).json  # fmt: skip
-    near = cr.UserKNN(**{**cr.preset("best").models[0].get_params(), "measure": "cosine", "k": 5})
-    items = cr.ItemKNN(**{**cr.preset("best").models[0].get_params(), "min_support": 1})
+    near = cr.UserKNN(**{**cr.preset("best").models[0].models[0].get_params(), "measure": "cosine", "k": 5})
+    items = cr.ItemKNN(**{**cr.preset("best").models[0].models[0].get_params(), "min_support": 1})
     models = {
         "the best": cr.preset("best"),
         "near": cr.Fallback(models=[near, cr.Popularity()]),

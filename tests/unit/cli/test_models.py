@@ -26,7 +26,7 @@ def titles(catalog, data):
 def model(data, titles, tmp_path_factory):
     """A model with a catalog, and its file."""
     path = tmp_path_factory.mktemp("models") / "model.corated"
-    made = cr.preset("best").fit(data, catalog=titles)
+    made = cr.preset("best").models[0].fit(data, catalog=titles)
     cr.save(made, path)
     return made, path
 
@@ -96,11 +96,19 @@ def test_the_presets_are_those_of_the_library():
 def test_options_of_a_model_change_what_is_fitted(run, ratings, tmp_path, args, params):
     path, plain = tmp_path / "model", tmp_path / "plain"
     run("fit", ratings, *args, "-o", path)
-    run("fit", ratings, "-o", plain)
+    run("fit", ratings, "--k", "100", "-o", plain)
     near = cr.load(path).models[0].get_params()
     assert {name: near[name] for name in params} == params
-    assert near == cr.preset("best").models[0].get_params() | params
+    assert near == cr.preset("best").models[0].models[0].get_params() | params
     assert rows_of(cr.load(path).recommend()) != rows_of(cr.load(plain).recommend())
+
+
+def test_options_are_about_the_neighbors_of_best():
+    assert repr(unsaid().build()) == repr(cr.preset("best"))
+    neighbors, *_ = cr.preset("best").models
+    assert repr(unsaid(k=100).build()) == repr(neighbors)
+    assert [model.like for model in unsaid(like=6.0).build().models] == [6.0, 6.0]
+    assert repr(unsaid(no_fallback=True).build()) == repr(neighbors.models[0])
 
 
 def test_a_half_life_is_for_what_fills_up_too():
@@ -196,7 +204,7 @@ def test_files_that_are_no_models_exit_4(run, ratings, tmp_path, model, command)
 def test_a_kept_model_recommends_as_it_would_fitted_now(run, ratings, catalog, model):
     made, path = model
     ran = run("recommend", "--model", path, "--json")
-    now = run("recommend", ratings, "--catalog", catalog, "--json")
+    now = run("recommend", ratings, "--catalog", catalog, "--k", "100", "--json")
     assert ran.json["rows"] == now.json["rows"] == rows_of(made.recommend())
     assert ran.json["summary"]["model"] == now.json["summary"]["model"]
     assert ran.err == ""

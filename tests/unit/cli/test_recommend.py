@@ -29,7 +29,7 @@ def test_presets_and_no_fallback_give_what_neighbors_alone_give(run, ratings, da
     ran = run("recommend", ratings, "--preset", "notebook", "-n", "4", "--json").json
     assert ran["rows"] == rows_of(cr.preset("notebook").fit(data).recommend(n=4))
     ran = run("recommend", ratings, "--no-fallback", "-n", "4", "--json").json
-    near = cr.preset("best").models[0].clone()
+    near = cr.preset("best").models[0].models[0]
     assert ran["rows"] == rows_of(near.fit(data).recommend(n=4))
     assert set(ran["summary"]["rows_by_source"]) == {"neighbors"}
 
@@ -52,7 +52,8 @@ def test_presets_and_no_fallback_give_what_neighbors_alone_give(run, ratings, da
 def test_options_change_the_neighbor_part(run, ratings, data, by, args, params):
     ran = run("recommend", ratings, "--by", by, *args, "--json").json
     # An item has few neighbors that one user likes, so by items one of them is enough.
-    near = cr.preset("best").models[0].get_params() | ({"min_support": 1} if by == "items" else {}) | params
+    near = cr.preset("best").models[0].models[0].get_params()
+    near |= ({"min_support": 1} if by == "items" else {}) | params
     kind = cr.UserKNN if by == "users" else cr.ItemKNN
     model = cr.Fallback(models=[kind(**near), cr.Popularity(like=params.get("like"))])
     assert ran["rows"] == rows_of(model.fit(data).recommend(n=10))

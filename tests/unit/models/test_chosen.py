@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import corated as cr
 from corated.errors import ModelFileError, NotFittedError, ParameterError
+from corated.evaluation import by_time
 from corated.evaluation.split import parted
 from corated.models import chosen
 from corated.models.container import read_container, write_container
@@ -215,6 +216,27 @@ def test_what_is_no_parameter_is_refused(world, wrong):
     (name,) = wrong
     with pytest.raises(ParameterError, match=f"{name}="):
         cr.Chosen(**{"models": MODELS} | wrong).fit(world)
+
+
+# -- the preset -----------------------------------------------------------------------------------
+
+
+def test_best_without_times_tries_what_does_not_go_by_them(timeless):
+    model = cr.preset("best").fit(timeless)
+    assert repr(model.chosen) == repr(model.models[0]) and model.scores == {}
+
+
+@pytest.mark.jit
+def test_best_finds_what_goes_by_days_on_movietweetings(data):
+    """The protocol of section 9 of the published results: neighbors that do not age have .073 there."""
+    ratings = cr.read_ratings(data("movietweetings-100k") / "ratings.dat")
+    split = by_time(ratings, quantile=0.8)
+    model = cr.preset("best")
+    assert repr(model.fit(split.train).chosen) == "Timely()"
+    (found,) = cr.evaluate(model, split, metrics=["ndcg@10"], known_only=True).to_pylist()
+    assert found["value"] > 0.08
+    (found,) = cr.evaluate(model, ratings, metrics=["ndcg@10"], known_only=True).to_pylist()
+    assert found["value"] == pytest.approx(0.1415, abs=0.001)
 
 
 # -- files ----------------------------------------------------------------------------------------
