@@ -26,7 +26,7 @@ __all__ = ["explain_command"]
     examples="""
     corated explain --model model.corated 35 0342201
     corated explain --model model.corated 35 0342201 --why-not --years 1990-1999
-    corated explain --model model.corated 35 0342201 --what-if
+    corated explain --model model.corated 35 4748399 --what-if
     corated explain --model model.corated --history mine.csv 0342201
     corated explain ratings.dat 35 0342201 --catalog movies.dat --anonymous
     """
