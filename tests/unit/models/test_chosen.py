@@ -116,6 +116,18 @@ def test_the_first_where_too_few_can_be_asked():
     assert cr.Chosen(models=MODELS, like=9).fit(late_likers(20)).scores == {}
 
 
+def test_what_is_only_in_the_latest_does_not_count():
+    """Items that the past does not have can be listed by nobody, and users nobody knows are asked nothing."""
+    rows = [(user, item, 9 - item % 5, START) for user in range(30) for item in range(user % 3, 12)]
+    late = [(user, 0, 9, START + DAY) for user in range(30) if user % 3 > 0]
+    new = [(user, 77, 9, START + DAY) for user in range(3)] + [(888, 5, 9, START + DAY)]
+    made = [cr.Ratings.from_arrays(*zip(*part, strict=True), scale=(1, 10, 1)) for part in
+            (rows + late, rows + late + new)]  # fmt: skip
+    plain, other = (cr.Chosen(models=MODELS, last=0.08).fit(ratings).scores for ratings in made)
+    assert plain == other
+    assert len(plain) > 0
+
+
 @pytest.mark.filterwarnings("ignore::corated.errors.CoratedNotice")
 def test_nothing_to_hold_back():
     """All at one time, hardly any ratings, none."""

@@ -147,6 +147,13 @@ def assert_lists(oracle, table, *, exclude_seen=True):
         assert mine == sorted(mine, key=lambda row: (-row["score"], -row["support"], row["item_id"]))
 
 
+SITTING = [  # a rating that is 40 half-lives old, and a sitting of somebody else with it
+    (0, "i0", 1, START - 40 * DAY),
+    (1, "i0", 1, START),
+    (1, "i1", 1, START),
+]
+
+
 @st.composite
 def small_rows(draw):
     """A few ratings from 1 to 6 in the hours of some days; a few are far older."""
@@ -176,12 +183,18 @@ def options(draw):
 
 @given(small_rows(), options(), st.booleans())
 @settings(max_examples=250, deadline=None)
-@example([(0, "i0", 5, START), (1, "i0", 5, START), (1, "i1", 6, START - 40 * DAY)], PARAMETERS, True)
-@example(  # half a microsecond more than 40 half-lives
+@example(  # 40 half-lives
+    [(0, "i0", 5, START), (1, "i0", 5, START), (1, "i1", 6, START - 40 * DAY)],
+    PARAMETERS | {"half_life": 1.0},
+    True,
+)
+@example(  # and a microsecond more
     [(0, "i0", 5, START), (1, "i0", 5, START), (1, "i1", 6, START - 40 * DAY - 1)],
     PARAMETERS | {"half_life": 1.0},
     True,
 )
+@example(SITTING, PARAMETERS | {"everyone": 0.0}, True)
+@example(SITTING, PARAMETERS | {"everyone": 0.0, "at": START + 1}, True)
 @pytest.mark.filterwarnings("ignore::corated.errors.CoratedNotice")
 def test_lists_equal_the_oracle(rows, chosen, exclude_seen):
     oracle = Oracle(rows, chosen)
@@ -277,6 +290,31 @@ def test_shorter_lists_are_the_beginning(world):
         assert short == [row for row in whole if row["rank"] <= n]
 
 
+def test_the_support_that_is_asked_for(world):
+    model = cr.Timely(half_life=0.2).fit(world)
+    whole = model.recommend(n=ALL).to_pylist()
+    assert {row["support"] for row in whole} > {0, 1, 2}
+    for least in (1, 2):
+        found = model.recommend(n=ALL, min_support=least).to_pylist()
+        kept = [row for row in whole if row["support"] >= least]
+        assert [(row["user_id"], row["item_id"], row["score"]) for row in found] == [
+            (row["user_id"], row["item_id"], row["score"]) for row in kept
+        ]
+
+
+def test_one_users_source_is_not_anothers():
+    """What goes together for the first user is what everyone likes for the second."""
+    rows = [
+        (1, "j", 1, START),
+        (2, "z", 1, START),
+        (3, "j", 1, START - 90 * DAY),
+        (3, "x", 1, START - 90 * DAY),
+    ]
+    model = cr.Timely().fit(ratings_of([*rows, (4, "x", 6, START)]))
+    found = [(row["user_id"], row["source"]) for row in model.recommend(threads=1).to_pylist()]
+    assert found == [(1, "sittings"), (2, "everyone"), (4, "sittings")]
+
+
 def test_threads_and_the_order_of_rows_change_no_bit(rows, world):
     expected = bits(cr.Timely().fit(world).recommend(threads=1))
     shuffled = ratings_of([rows[at] for at in np.random.default_rng(1).permutation(len(rows))])
@@ -353,7 +391,9 @@ def with_room(by_user, by_item, seed):
 def test_rows_with_room_and_codes_that_are_no_ranks(world, seed):
     """What a live index gives the kernels: the same bits, items told by rank."""
     n = 8
-    part = cr.Timely(sitting_half_life=9).fit(world)._fit.part
+    part = cr.Timely(half_life=0.2, sitting_half_life=0.5).fit(world)._fit.part
+    assert (part.rows.by_user.time < part.now.since).any()
+    assert (part.rows.by_user.time < part.now.sitting_since).any()
     expected = part.answer(Request(np.arange(60), n), Run(1))
     by_user, by_item, users, items = with_room(part.rows.by_user, part.rows.by_item, seed)
     score = np.empty_like(part.everyone.score)

@@ -32,6 +32,13 @@ def run():
     return call
 
 
+def free_port():
+    """Return a port that nobody listens on: tests run beside each other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
 class Running:
     """A service in a process of its own."""
 
@@ -238,7 +245,8 @@ def test_loopback_needs_no_keys(host):
 )
 def test_what_cannot_be_served_is_told(run, tmp_path, monkeypatch, args, code, told):
     monkeypatch.chdir(tmp_path)
-    ran = run("serve", *args, code=code)
+    free = [] if "--port" in args else ["--port", free_port()]
+    ran = run("serve", *args, *free, code=code)
     assert told in ran.output and "Next step: " in ran.output
 
 
@@ -247,7 +255,8 @@ def test_a_file_beside_a_store_with_ratings_is_refused(run, world, tmp_path):
 
     with cr.open(tmp_path / "a.db", scale=(1, 10, 1), restart=False) as embedded:
         embedded.rate("a", "b", 3)
-    ran = run("serve", world / "ratings.dat", "--store", tmp_path / "a.db", code=2)
+    given = ("--store", tmp_path / "a.db", "--port", free_port())
+    ran = run("serve", world / "ratings.dat", *given, code=2)
     assert "has ratings already" in ran.output
 
 
