@@ -35,9 +35,11 @@ test: check browser servers
 browser:
 	@command -v chromium >/dev/null 2>&1 || sh tools/debian.sh chromium
 
-# The database server that stores are tested on; the tests start it, in a folder of their own, and stop it.
+# The database server that stores are tested on (the tests start it, in a folder of their own, and stop it), and
+# the Java that Spark runs on.
 servers:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || sh tools/debian.sh postgresql
+	@command -v java >/dev/null 2>&1 || sh tools/debian.sh openjdk-17-jre-headless
 
 # The same tests with the kernels as plain Python, on the selection that stays quick.
 test-nojit: $(VENV)/.installed-test
