@@ -121,6 +121,14 @@ class PostgresServer:
         )
 
 
+DATABASES = ["sqlite", "postgresql"]
+
+
+def new_place(database, folder, name="store.db"):
+    """Return where a store of a kind may be made."""
+    return str(folder / name) if database == "sqlite" else shared().address()
+
+
 def programs():
     """Return the folder of the server's programs; skips where there is none."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")

@@ -25,14 +25,10 @@ from corated.live import embedded as embedded_module
 from corated.live.restart import read_restart
 
 from .. import servers
+from ..servers import DATABASES, new_place
 
-DATABASES = ["sqlite", "postgresql"]
 MODEL = cr.Fallback(models=[cr.UserKNN(measure="jaccard", k=3, min_support=2), cr.Popularity()])
 USERS, ITEMS = ["ann", "bob", "Zoë", "007", "a/b"], ["film-1", "ü", "%2F", "x", "7"]
-
-
-def new_place(database, folder):
-    return str(folder / "shop.db") if database == "sqlite" else servers.shared().address()
 
 
 @pytest.fixture(params=DATABASES)

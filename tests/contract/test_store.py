@@ -45,14 +45,10 @@ from corated.ratings.ratings import Ratings
 from corated.ratings.scale import Scale
 
 from .. import servers
+from ..servers import DATABASES, new_place
 
 STARS = (1, 5, 1)
-DATABASES = ["sqlite", "postgresql"]
 PYTHON = [sys.executable, "-c"]
-
-
-def new_place(database, folder):
-    return str(folder / "store.db") if database == "sqlite" else servers.shared().address()
 
 
 @pytest.fixture(params=DATABASES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corated.cli.judging import Judging, judging_options
+from corated.cli.judging import Judging, judging_options, show_played
 from corated.cli.model_options import MODEL_OPTIONS, Model
 from corated.cli.options import (
     Count,
@@ -112,11 +112,7 @@ def compare_command(
             raise ParameterError(
                 f"{option} cannot be used with --split {judging.split}.", hint=f"leave {option} out"
             )
-        played = judging.played(chosen, ratings, like, threads)
-        if as_json:
-            show_json(played.to_dict())
-        else:
-            say(str(played))
+        show_played(judging.played(chosen, ratings, like, threads), as_json)
         return
     found = cr.compare(
         chosen,

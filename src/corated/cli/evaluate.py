@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corated.cli.judging import Judging, judging_options
+from corated.cli.judging import Judging, judging_options, show_played
 from corated.cli.model_options import Model, model_options
 from corated.cli.options import catalog_option, command, json_option, progress_option, threads_option
 from corated.cli.people import note_excess
@@ -44,11 +44,7 @@ def evaluate_command(
     titles = read_catalog(catalog, ratings)
     note_excess(ratings, model.by or "users", model.k)
     if judging.plays:
-        played = judging.played({"the model": chosen}, ratings, model.like, threads)
-        if as_json:
-            show_json(played.to_dict())
-        else:
-            say(str(played))
+        show_played(judging.played({"the model": chosen}, ratings, model.like, threads), as_json)
         return
     found = cr.evaluate(
         chosen,

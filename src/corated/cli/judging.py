@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corated.cli.options import as_record
+from corated.cli.show import say, show_json
 from corated.cli.state import current
 from corated.errors import ParameterError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from corated import Ratings, Recommender
     from corated.evaluation import Prequential
 
-__all__ = ["Judging", "judging_options", "known_option", "listed", "split_option"]
+__all__ = ["Judging", "judging_options", "known_option", "listed", "show_played", "split_option"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,14 @@ class Judging:
             threads=threads,
             progress=current().bar or None,
         )
+
+
+def show_played(played: Prequential, as_json: bool) -> None:
+    """Print what a log that was played came to."""
+    if as_json:
+        show_json(played.to_dict())
+    else:
+        say(str(played))
 
 
 def _share(text: str, split: str) -> float:

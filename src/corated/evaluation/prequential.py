@@ -19,7 +19,7 @@ from corated.evaluation.splits import by_time
 from corated.live.index import LiveIndex, Rating
 from corated.models.base import Recommender
 from corated.models.popularity import Popularity
-from corated.models.rules import Like, check_amount, liked
+from corated.models.rules import DAY, Like, check_amount, liked
 from corated.neighborhood.engine import check_count, check_ratings
 from corated.neighborhood.run import Run, resolve_threads
 from corated.progress import Cancel, ProgressOption, check_cancel, reporting
@@ -33,7 +33,6 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 RECENT: Final = "popularity, half-life 1 day"
-_DAY = 86_400_000_000
 
 
 def prequential(
@@ -193,7 +192,7 @@ class _Refitted:
 
     def __init__(self, model: Recommender, before: Ratings, every: float, run: Run) -> None:
         self._index, self._model, self._run = LiveIndex(before, model=Popularity()), model, run
-        self._every, self._fitted_at = int(every * _DAY), int(before.times.max())  # type: ignore[union-attr]
+        self._every, self._fitted_at = int(every * DAY), int(before.times.max())  # type: ignore[union-attr]
         self._since: dict[Id, list[Id]] = {}
         self._fit()
 

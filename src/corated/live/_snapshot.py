@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corated.errors import StoreError
+from corated.live._closing import Closing
 from corated.live._database import Database
 from corated.live._head import Head, read_head, sound
 from corated.live._shape import Shape
@@ -39,7 +39,7 @@ def _type_of(kind: IdKind | None) -> pa.DataType:
     return pa.int64() if kind == "integer" else pa.string()
 
 
-class Snapshot:
+class Snapshot(Closing):
     """All ratings of one moment, as record batches by ascending (user, item) as text; a context manager.
 
     position : of the last change that is in it
@@ -64,14 +64,6 @@ class Snapshot:
     def scale(self) -> Scale | None:
         """The scale of the store at that moment."""
         return self.head.shape.scale
-
-    def __enter__(self) -> Snapshot:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let the database forget the moment."""

@@ -16,8 +16,9 @@ from corated.live.near import Near
 from corated.live.parts import Asked, Prepared, Source, source_of
 from corated.live.state import State
 from corated.live.timely import LiveEveryone
-from corated.live.weighing import weighing_of
+from corated.live.weighing import Aged, weighing_of
 from corated.models.base import Answer, Fit, Recommendations, Recommender, answer_for
+from corated.models.fallback import Fallback
 from corated.models.filters import Filters
 from corated.models.rules import Like
 from corated.models.timely import TimelySettings
@@ -143,18 +144,19 @@ class Current:
     def model_for(self, question: Question) -> Recommender:
         """Return what answers a question: the model, fitted to the surroundings of its user."""
         code = self.code("users", question.user)
-        items = tuple(self.code("items", item) for item in question.items)
+        for item in question.items:
+            self.code("items", item)
         if self.source is None or (question.is_reason and not self.source.explains):
             if question.at is not None:
                 raise ParameterError(
                     "at= was given, and this model is fitted anew.", hint="give the model its own at="
                 )
             return self.fitted()
-        if question.at is not None and question.at < self.state.latest and not self.source.looks_back:
+        if question.at is not None and question.at < self.state.latest:
             return self._fitted_at(question.at)
         many = self.state.by_user.size(code) + 2 * question.n
         enough = 2**31 if question.filters.keys() - {"exclude_seen"} else many
-        asked = Asked(code, question.n, items, enough, question.at)
+        asked = Asked(code, question.n, enough, question.at)
         return self._fitted_around(self.source.prepared(self, asked), code)
 
     # -- models -------------------------------------------------------------------------------
@@ -171,8 +173,7 @@ class Current:
 
     def _fitted_at(self, time: int) -> Recommender:
         """Return the model fitted as of a time before the latest rating; kept by nobody."""
-        at = np.datetime64(time, "us")
-        model = self.model.clone().set_params(at=at)
+        model = _as_of(self.model, np.datetime64(time, "us"))
         return model.fit(self.frozen(), catalog=self.catalog, threads=self._threads)
 
     def _fitted_around(self, prepared: Prepared, user: int) -> Recommender:
@@ -229,7 +230,15 @@ class Current:
         key = (like, half_life)
         with self._making:
             if key not in self._likes:
-                made = LiveLikes(self.state, self.shape, like, half_life)
+                made = LiveLikes(self.state, Aged.of(self.shape, like, half_life, self.state.latest))
                 self.state.kept.append(made)
                 self._likes[key] = made
             return self._likes[key]
+
+
+def _as_of(model: Recommender, at: np.datetime64) -> Recommender:
+    """Return an unfitted copy of a model that looks from a time, unless it has one of its own."""
+    if isinstance(model, Fallback):
+        return Fallback(models=[_as_of(one, at) for one in model.models])
+    given = model.get_params()["at"]
+    return model.clone().set_params(at=at if given is None else given)

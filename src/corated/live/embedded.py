@@ -9,11 +9,18 @@ import time as clock
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from corated.cache import cache_folder
-from corated.errors import CoratedNotice, LogTrimmedError, ModelFileError, OutputError, StoreUnavailableError
+from corated.errors import (
+    CoratedNotice,
+    LogTrimmedError,
+    ModelFileError,
+    OutputError,
+    StoreError,
+    StoreUnavailableError,
+)
+from corated.live._closing import Closing
 from corated.live.index import LiveIndex
 from corated.live.restart import Restart, read_restart, write_restart
 from corated.live.store import Change, Item, Store, open_store
@@ -82,7 +89,7 @@ def open(
         raise
 
 
-class Embedded:
+class Embedded(Closing):
     """Ratings in a store, and an index of them in memory; see `corated.open`.
 
     Answers come from memory, on all that this process wrote and on what it has seen of others. A write is
@@ -100,7 +107,8 @@ class Embedded:
         follow: float | None,
         threads: int | None,
     ) -> None:
-        self._store, self._where, self._model, self._threads = store, where, model, threads
+        self._store, self._threads = store, threads
+        self._model = preset("best") if model is None else model
         self._writing = threading.RLock()
         self._restart = restart_path(where, store, restart)
         self._index: LiveIndex | None = None
@@ -125,10 +133,9 @@ class Embedded:
             with self._store.read() as snapshot:
                 begun = Restart(snapshot.ratings(), head.identity, snapshot.position)
         version, catalog = head.catalog_version, self._catalog()
-        model = preset("best") if self._model is None else self._model
-        choice = begun.choice if begun.model == repr(model) else None
+        choice = begun.choice if begun.model == repr(self._model) else None
         self._index = LiveIndex(
-            begun.ratings, model=model, catalog=catalog, threads=self._threads, choice=choice
+            begun.ratings, model=self._model, catalog=catalog, threads=self._threads, choice=choice
         )
         self._position, self._catalog_version = begun.position, version
         self._catch_up()
@@ -215,12 +222,12 @@ class Embedded:
 
     @property
     def index(self) -> LiveIndex:
-        """The index; raises `StoreError`'s kin where there are no ratings and no scale yet."""
+        """The index; raises `StoreError` where there are no ratings and no scale yet."""
         if self._index is None:
             with self._writing:
                 self._catch_up()
         if self._index is None:
-            raise _nothing_yet(self._where)
+            raise StoreError("There are no ratings yet.", hint="write one with rate(), or import some")
         return self._index
 
     def keep(self) -> None:
@@ -228,9 +235,8 @@ class Embedded:
         with self._writing:
             if self._index is None or self._restart is None or self._kept == self._position:
                 return
-            model = preset("best") if self._model is None else self._model
             identity, choice = self._store.head().identity, self._index.choice
-            made = Restart(self._index.ratings(), identity, self._position, repr(model), choice)
+            made = Restart(self._index.ratings(), identity, self._position, repr(self._model), choice)
             write_restart(self._restart, made)
             self._kept = self._position
 
@@ -245,14 +251,6 @@ class Embedded:
             warnings.warn(f"The next start will read every rating: {error}", CoratedNotice, stacklevel=2)
         finally:
             self._store.close()
-
-    def __enter__(self) -> Embedded:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         what = "nothing yet" if self._index is None else repr(self._index)
@@ -417,10 +415,3 @@ def restart_path(
     if re.match(r"[a-z+]{2,}:", text):
         return cache_folder("restart", create=True) / f"{store.head().identity}.restart"
     return Path(text + ".restart")
-
-
-def _nothing_yet(where: object) -> Exception:
-    from corated.errors import StoreError
-
-    shown = os.fspath(where) if isinstance(where, os.PathLike) else "this store"
-    return StoreError(f"There are no ratings in {shown} yet.", hint="write one with rate(), or import some")

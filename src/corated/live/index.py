@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +37,8 @@ __all__ = ["LiveIndex", "Rating"]
 Int64s = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-_MOST_KEPT = 16
-"""Measures that are kept up at a time."""
 
-
-@dataclass(frozen=True)
-class Rating:
+class Rating(NamedTuple):
     """One rating to write: None for the rating takes it out.
 
     time : a datetime, its ISO text or UTC microseconds; None for now, where ratings have times
@@ -67,8 +62,8 @@ class LiveIndex:
 
     An answer is what the model would answer if it were fitted to the same ratings, and a rating counts in the
     next answer. Models of neighbors by a measure of exact integers answer at once (``is_live``): `UserKNN`
-    with ``scope="all"``, without ``everyone`` or a baseline, `Popularity`, `Timely`, and a `Fallback` or
-    `Chosen` of them. Others are fitted anew by the first question after a write.
+    with ``scope="all"``, without ``everyone`` or a baseline, `Popularity`, a `Fallback` of them, `Timely`,
+    and a `Chosen` of any of these. Others are fitted anew by the first question after a write.
 
     Safe in any number of threads: readers go on beside each other, and a writer waits for those inside.
 
@@ -224,14 +219,14 @@ class LiveIndex:
         """Take out all ratings of an item; returns the version from which they are gone."""
         return self._remove_all("items", item)
 
-    def write(self, ratings: Iterable[Rating | tuple[Any, ...]]) -> int:
+    def write(self, ratings: Iterable[tuple[Any, ...]]) -> int:
         """Write and take out ratings, all of them or, where one is refused, none; in their order.
 
-        ratings : `Rating`, or tuples (user, item, rating) or (user, item, rating, time)
+        ratings : (user, item, rating) or (user, item, rating, time) each, as `Rating` has them
 
         Returns the version from which they count; errors as for `rate`.
         """
-        checked = [self._checked(one if isinstance(one, Rating) else Rating(*one)) for one in ratings]
+        checked = [self._checked(Rating(*one)) for one in ratings]
         with self._lock.writing():
             state = self._current.state
             for user, item, code, time in checked:
@@ -276,8 +271,7 @@ class LiveIndex:
             ids, rows = (state.users, state.by_user) if side == "users" else (state.items, state.by_item)
             code = ids.find(id)
             if code >= 0:
-                here = slice(int(rows.arrays.first[code]), int(rows.arrays.last[code]))
-                for other in rows.arrays.other[here].tolist():
+                for other in rows.arrays.other[rows.row(code)].tolist():
                     user, item = (code, other) if side == "users" else (other, code)
                     self._apply(Change(user, item, None, 0))
             return self._current.version
@@ -410,7 +404,7 @@ def _settled(
         at_once = [at for at, one in enumerate(model.models) if source_of(one, ratings) is not None]
         places = at_once or list(range(len(model.models)))
         few = model.clone().set_params(models=[model.models[at] for at in places])
-        choice = places[few.fit(ratings, threads=threads)._part.place]
+        choice = places[few.fit(ratings, threads=threads).place]
     return model.models[choice].clone(), choice
 
 

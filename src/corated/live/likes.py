@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from typing import Final, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from corated.live.state import State
-from corated.live.weighing import is_like
+from corated.live.weighing import Aged
 from corated.models.popularity import FittedPopularity
-from corated.models.request import Request
-from corated.models.rules import Like
+from corated.models.timely_rows import BEGINNING, Clock
 from corated.ratings.ratings import Ratings
 
 __all__ = ["LiveLikes", "top_order"]
@@ -17,71 +19,116 @@ __all__ = ["LiveLikes", "top_order"]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_DAY = 86_400_000_000
+
+UNDERFLOW: Final = 1075.0
+"""Half-lives after which 2^(−age / half-life) is 0 in float64."""
+_FORWARD = 4.0
+"""Half-lives after which likes that count nothing any more are taken out."""
+
+
+class _Like(NamedTuple):
+    time: int
+    item: int
 
 
 class LiveLikes:
-    """Votes for each item, and their sum as they count by their age; by item code.
+    """How many like each item, and Σ of what their likes count, in the order of time, then of users.
 
-    half_life : days; None where age plays no part
+    By item code: score : float64, in the unit of ``aged``;  votes : int64
+
+    reach : half-lives after which a like counts nothing, and is no vote
+    since : likes from before are not among them: so long before the latest rating, or up to four more
     """
 
-    def __init__(
-        self, state: State, ratings: Ratings, like: Like, half_life: float | None, base: int | None = None
-    ) -> None:
-        self._like, self._half_life = like, half_life
-        self._liked = is_like(ratings, state.scale, like)
-        self._span = None if half_life is None else float(half_life) * _DAY
-        self._base = state.latest if base is None else base
-        n = state.by_item.n
-        self.votes = np.zeros(n + 16, dtype=np.int64)
-        self.score = np.zeros(n + 16)
-        rows, counts = state.by_item.arrays, state.by_item.counts
-        items = np.repeat(np.arange(n), counts)
-        source = np.repeat(rows.first[:n] - (np.cumsum(counts) - counts), counts) + np.arange(len(items))
-        likes = self._liked[rows.code[source]]
-        items, source = items[likes], source[likes]
-        self.votes[:n] = np.bincount(items, minlength=n)
-        self.score[:n] = np.bincount(items, weights=self._weight(rows.time[source]), minlength=n)
+    def __init__(self, state: State, aged: Aged, reach: float = UNDERFLOW) -> None:
+        self.aged, self._reach = aged, reach
+        self._make(state)
 
-    def _weight(self, times: Int64s) -> Floats:
-        """Return what likes count at the time that this was made; the ratio of two is that at any time."""
-        if self._span is None:
-            return np.ones(len(times))
-        return np.exp2((times - self._base) / self._span)
+    def clock(self, at: int) -> Clock:
+        """Return the clock of the sums, at a time."""
+        return Clock(self.aged.step, at, self.aged.base)
 
-    def touched(self, state: State, user: int, item: int) -> None:  # noqa: ARG002 - of `Kept`
+    def _first(self, at: int) -> int:
+        """Return the time from which likes count."""
+        return BEGINNING if self.aged.step == 0.0 else int(max(at - self._reach * self.aged.step, BEGINNING))
+
+    def _make(self, state: State) -> None:
+        """Add everything up anew."""
+        rows, n = state.by_item.arrays, state.by_item.n
+        self.since = self._first(state.latest)
+        items, at = state.by_item.entries()
+        weight = self._weights(rows.code[at], rows.time[at], self.since)
+        size = n + (n >> 3) + 16
+        self.score = np.bincount(items, weights=weight, minlength=size).astype(np.float64)
+        self.votes = np.bincount(items[weight > 0.0], minlength=size)
+        likes = zip(rows.time[at[weight > 0.0]].tolist(), items[weight > 0.0].tolist(), strict=True)
+        self._likes = sorted(_Like(*one) for one in likes) if self.aged.step else []
+
+    def _weights(self, codes: npt.NDArray[np.uint8], times: Int64s, since: int) -> Floats:
+        return np.where(times >= since, self.aged.weights(codes, times), 0.0)
+
+    def touched(self, state: State, user: int, item: int) -> None:
         """Follow a change of one rating; see `corated.live.state.Kept`."""
-        if item >= len(self.votes):
-            self.votes = np.concatenate([self.votes, np.zeros(item + 16, dtype=np.int64)])
+        first, moved = self._first(state.latest), self.aged.moved(state.latest)
+        if moved is not None or first < self.since:
+            self.aged = self.aged if moved is None else moved
+            self._make(state)
+            return
+        if item >= len(self.score):
             self.score = np.concatenate([self.score, np.zeros(item + 16)])
-        rows = state.by_item.arrays
-        row = slice(int(rows.first[item]), int(rows.last[item]))
-        likes = self._liked[rows.code[row]]
-        self.votes[item] = np.count_nonzero(likes)
-        # One after another, as when this was made, so that the order of writes plays no part.
-        weights = self._weight(rows.time[row][likes])
-        self.score[item] = np.cumsum(weights)[-1] if len(weights) else 0.0
+            self.votes = np.concatenate([self.votes, np.zeros(item + 16, dtype=np.int64)])
+        rows, at = state.by_user.arrays, state.rated(user)
+        own = np.flatnonzero(rows.other[at] == item)
+        if len(own) and self.aged.step:  # one that was taken out, or no like, does no harm in the list
+            insort(self._likes, _Like(int(rows.time[at][own[0]]), item))
+        self._count(state, item, self.since, self.score, self.votes)
+        if self.aged.step and first > self.since + _FORWARD * self.aged.step:
+            gone = self._between(self.since, first)
+            self.since = first
+            del self._likes[: bisect_left(self._likes, _Like(first, -1))]
+            for other in gone:
+                self._count(state, other, first, self.score, self.votes)
 
-    def differences(self, state: State, ratings: Ratings) -> list[str]:
+    def _count(self, state: State, item: int, since: int, score: Floats, votes: Int64s) -> None:
+        """Add up the likes of an item, one after another, as when all are."""
+        rows, row = state.by_item.arrays, state.by_item.row(item)
+        weight = self._weights(rows.code[row], rows.time[row], since)
+        score[item] = np.cumsum(weight)[-1] if len(weight) else 0.0
+        votes[item] = np.count_nonzero(weight)
+
+    def _between(self, since: int, until: int) -> set[int]:
+        """Return the items with likes of a stretch of time."""
+        ends = (bisect_left(self._likes, _Like(time, -1)) for time in (since, until))
+        return {like.item for like in self._likes[slice(*ends)]}
+
+    def at(self, state: State, time: int) -> tuple[Floats, Int64s]:
+        """Return scores and votes as they are at a time from the latest rating on, by item code."""
+        first, score, votes = self._first(time), self.score, self.votes
+        gone = self._between(self.since, first) if first > self.since else ()
+        if gone:
+            score, votes = score.copy(), votes.copy()
+            for item in gone:
+                self._count(state, item, first, score, votes)
+        return score, votes
+
+    def differences(self, state: State) -> list[str]:
         """Tell what differs from likes counted anew."""
-        fresh = LiveLikes(state, ratings, self._like, self._half_life, base=self._base)
         n = state.by_item.n
-        same = np.array_equal(fresh.votes[:n], self.votes[:n]) and np.array_equal(
-            fresh.score[:n], self.score[:n]
-        )
-        return [] if same else ["Likes differ from the same counted anew."]
+        score, votes = np.zeros(n), np.zeros(n, dtype=np.int64)
+        for item in range(n):
+            self._count(state, item, self.since, score, votes)
+        same = np.array_equal(score, self.score[:n]) and np.array_equal(votes, self.votes[:n])
+        return [] if same else ["What likes come to differs from the ratings."]
 
-    def part(self, state: State, ratings: Ratings, request_size: int) -> FittedPopularity:
+    def part(self, state: State, ratings: Ratings, time: int, enough: int) -> FittedPopularity:
         """Return what answers for users of ``ratings``, whose items are all that ever came, by rank.
 
-        request_size : so many of the best are enough
+        time : that ages are counted to;  enough : so many of the best are enough
         """
         order = state.items.order[: len(state.items)]
-        votes = self.votes[order]
-        factor = 1.0 if self._span is None else float(np.exp2((self._base - state.latest) / self._span))
-        score = self.score[order] * factor
-        return FittedPopularity(ratings, votes, score, top_order(score, votes, request_size))
+        by_code, votes_by_code = self.at(state, time)
+        score, votes = by_code[order] * self.clock(time).factor(), votes_by_code[order]
+        return FittedPopularity(ratings, votes, score, top_order(score, votes, enough))
 
 
 def top_order(score: Floats, votes: Int64s, size: int) -> Int64s:
@@ -95,8 +142,3 @@ def top_order(score: Floats, votes: Int64s, size: int) -> Int64s:
         some = some[score[some] >= cut]
     order: Int64s = some[np.lexsort((-votes[some], -score[some]))]
     return order
-
-
-def enough(request: Request, seen: int) -> int:
-    """Return how many of the best are enough for a request."""
-    return 2**31 if request.barred is not None else request.n + seen

@@ -126,12 +126,9 @@ class Near:
         self._facts[:, label] = out
 
     def _count_all(self, rows: LiveRows) -> None:
-        a, n = rows.arrays, rows.n
-        counts = rows.counts
-        labels = np.repeat(np.arange(n), counts)
-        source = np.repeat(a.first[:n] - (np.cumsum(counts) - counts), counts) + np.arange(len(labels))
-        value = self._integers[a.code[source]].astype(np.float64)
-        self._facts[0, :n] = counts
+        n, (labels, at) = rows.n, rows.entries()
+        value = self._integers[rows.arrays.code[at]].astype(np.float64)
+        self._facts[0, :n] = rows.counts
         self._facts[1, :n] = np.bincount(labels, weights=value, minlength=n)
         self._facts[2, :n] = np.bincount(labels, weights=value * value, minlength=n)
 
@@ -209,7 +206,7 @@ class Near:
     ) -> tuple[Profiles, Task, Layout]:
         """Return what the kernels take: the profile of the subject, and all others by their objects."""
         rows, columns = self._rows(state).arrays, self._columns(state).arrays
-        own = slice(int(rows.first[label]), int(rows.last[label]))
+        own = self._rows(state).row(label)
         size = own.stop - own.start
         room.indptr[label], room.indptr[label + 1] = 0, size
         ids = state.users if self.side == "users" else state.items

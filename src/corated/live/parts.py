@@ -58,14 +58,13 @@ class Around(Protocol):
 class Asked:
     """For whom something is asked, on codes of the state.
 
-    n : recommendations;  items : for which something is to be said, further to what is recommended
+    n : recommendations
     enough : so many of what is popular are enough to choose from
-    at : the time that ages are counted to, UTC microseconds; None for the latest rating
+    at : the time that ages are counted to, UTC microseconds, from the latest rating on; None for that
     """
 
     user: int
     n: int
-    items: tuple[int, ...] = ()
     enough: int = 2**31
     at: int | None = None
 
@@ -93,13 +92,7 @@ class Source(Protocol):
     """A model in the form in which it answers for one user at a time.
 
     explains : whether it also tells reasons and predicts; otherwise a fit does
-    looks_back : whether it also answers as of times before the latest rating; otherwise a fit does
     """
-
-    @property
-    def looks_back(self) -> bool:
-        """Whether it also answers as of times before the latest rating."""
-        ...
 
     @property
     def explains(self) -> bool:
@@ -125,7 +118,9 @@ def source_of(model: Recommender, ratings: Ratings) -> Source | None:
         return _Timely(TimelySettings.of(model))
     if type(model) is Fallback:
         sources = [source_of(one, ratings) for one in model.models]
-        return None if None in sources else _First([one for one in sources if one is not None])
+        # Rows have weights for one `Timely`, which is the whole model.
+        is_live = all(one is not None and not isinstance(one, _Timely) for one in sources)
+        return _First([one for one in sources if one is not None]) if is_live else None
     return None
 
 
@@ -143,17 +138,19 @@ def _is_live(settings: Settings, ratings: Ratings) -> bool:
 class _Popular:
     model: Popularity
     explains: bool = True
-    looks_back: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
-        likes = around.likes(self.model.like, self.model.half_life)
-        return _PopularNow(likes, around.state, asked.enough)
+        at = around.state.latest if asked.at is None else asked.at
+        return _PopularNow(
+            around.likes(self.model.like, self.model.half_life), around.state, at, asked.enough
+        )
 
 
 @dataclass(frozen=True)
 class _PopularNow:
     likes: LiveLikes
     state: State
+    at: int
     enough: int
 
     @property
@@ -161,14 +158,13 @@ class _PopularNow:
         return np.zeros(0, dtype=np.int64)
 
     def part(self, ratings: Ratings, codes: Int64s, run: Run) -> Fitted:  # noqa: ARG002 - the same for all
-        return self.likes.part(self.state, ratings, self.enough)
+        return self.likes.part(self.state, ratings, self.at, self.enough)
 
 
 @dataclass(frozen=True)
 class _Timely:
     settings: TimelySettings
     explains: bool = False
-    looks_back: bool = False
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         at = around.state.latest if asked.at is None else asked.at
@@ -196,10 +192,6 @@ class _First:
     def explains(self) -> bool:
         return all(source.explains for source in self.sources)
 
-    @property
-    def looks_back(self) -> bool:
-        return all(source.looks_back for source in self.sources)
-
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         return _FirstNow([source.prepared(around, asked) for source in self.sources])
 
@@ -220,7 +212,6 @@ class _FirstNow:
 class _Users:
     settings: Settings
     explains: bool = True
-    looks_back: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         settings = self.settings

@@ -135,7 +135,7 @@ class LiveRows:
         np.cumsum(room[:-1], out=first[1:])
         self.used = int(room.sum())
         size = self.used + max(self.used >> 3, 64)
-        source = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+        source = _places(first, counts)
         other, code, time, weight = columns
         word = (other.astype(np.uint64) << np.uint64(shift)) | code
         narrow = np.uint32 if int(other.max(initial=0)) + 1 < 2 ** (31 - shift) else np.uint64
@@ -159,6 +159,15 @@ class LiveRows:
     def size(self, row: int) -> int:
         """Return the number of entries of one row."""
         return int(self.arrays.last[row] - self.arrays.first[row])
+
+    def row(self, row: int) -> slice:
+        """Return where the entries of one row stand in the arrays."""
+        return slice(int(self.arrays.first[row]), int(self.arrays.last[row]))
+
+    def entries(self) -> tuple[Int64s, Int64s]:
+        """Return the row of each entry, row after row, and where it stands in the arrays."""
+        counts = self.counts
+        return np.repeat(np.arange(self.n), counts), _places(self.arrays.first[: self.n], counts)
 
     def add_row(self) -> None:
         """Append an empty row."""
@@ -196,6 +205,11 @@ class LiveRows:
         self.holes += int(a.room[row])
         a.first[row], a.last[row], a.room[row] = self.used, self.used + size, room
         self.used += room
+
+
+def _places(first: Int64s, counts: Int64s) -> Int64s:
+    """Return where entries stand: ``counts`` of them from each ``first`` on."""
+    return np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
 
 
 def _spare(array: Int64s, n: int) -> Int64s:

@@ -167,8 +167,7 @@ class State:
 
     def rated(self, user: int) -> slice:
         """Return where the ratings of a user stand in the arrays of ``by_user``."""
-        rows = self.by_user.arrays
-        return slice(int(rows.first[user]), int(rows.last[user]))
+        return self.by_user.row(user)
 
     def ratings(self) -> Ratings:
         """Return all ratings, as read anew: users and items without any are not among them."""

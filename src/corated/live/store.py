@@ -21,11 +21,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from corated.errors import CoratedError, LogTrimmedError, ParameterError, StoreError
 from corated.live import _catalog, _writing
+from corated.live._closing import Closing
 from corated.live._copy import copy_rows, copy_to_file
 from corated.live._database import Database
 from corated.live._export import ExportFormat, export
@@ -96,7 +96,7 @@ def _database_at(where: str | os.PathLike[str], *, create: bool) -> Database:
     return Sqlite(Path(text), create=create)
 
 
-class Store:
+class Store(Closing):
     """Ratings that are kept: written, followed, read, imported, exported and erased; see `open_store`.
 
     Safe in any number of threads and processes: writers take turns and wait up to 30 s for each other,
@@ -391,14 +391,6 @@ class Store:
     def close(self) -> None:
         """Close the store; closing twice does nothing more."""
         self._database.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Store({self._database.shown!r}, {self._database.name})"

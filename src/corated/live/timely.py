@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, insort
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.live.likes import top_order
+from corated.live.likes import LiveLikes, top_order
 from corated.live.state import State
 from corated.live.weighing import Aged
 from corated.models.account import Account
@@ -31,9 +29,8 @@ from corated.models.timely_kernels import (
     Together,
     new_timely_work,
     walk_timely,
-    weigh,
 )
-from corated.models.timely_rows import Clock
+from corated.models.timely_rows import REACH, Clock
 from corated.neighborhood.run import Run
 from corated.ratings.ratings import Ratings
 from corated.similarity.topk import new_topk
@@ -41,111 +38,26 @@ from corated.similarity.topk import new_topk
 __all__ = ["LiveEveryone", "LiveTimely"]
 
 Int64s = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-_FORWARD = 4.0
-"""Half-lives after which likes that count nothing any more are taken out."""
 
 
-class _Like(NamedTuple):
-    time: int
-    item: int
-
-
-class LiveEveryone:
-    """What everyone's likes give each item, in the order of time, then of users; kept up with writes.
-
-    Likes from before ``since`` are in no sum: 40 half-lives before the latest rating, or up to four more.
-    """
+class LiveEveryone(LiveLikes):
+    """What everyone likes these days, and the working memory of those who ask."""
 
     def __init__(self, state: State, ratings: Ratings, settings: TimelySettings) -> None:
-        self._aged = Aged.of(ratings, settings, settings.everyone_half_life, state.latest)
-        self.size = settings.everyone
+        self._size = settings.everyone
         self._local = threading.local()
-        self._make(state)
+        aged = Aged.of(ratings, settings.like, settings.everyone_half_life, state.latest)
+        super().__init__(state, aged, REACH)
 
-    def clock(self, at: int) -> Clock:
-        """Return the clock of the sums, at a time."""
-        return Clock(self._aged.step, at, self._aged.base)
-
-    def _make(self, state: State) -> None:
-        """Add everything up anew."""
-        rows, n = state.by_item.arrays, state.by_item.n
-        self.since = self.clock(state.latest).since
-        counts = state.by_item.counts
-        items = np.repeat(np.arange(n), counts)
-        source = np.repeat(rows.first[:n] - (np.cumsum(counts) - counts), counts) + np.arange(len(items))
-        weight = self._weights(rows.code[source], rows.time[source], self.since)
-        self.score = np.zeros(n + (n >> 3) + 16)
-        self.score[:n] = np.bincount(items, weights=weight, minlength=n)
-        counted = np.flatnonzero(weight > 0.0)
-        likes = zip(rows.time[source[counted]].tolist(), items[counted].tolist(), strict=True)
-        self._likes = sorted(_Like(*one) for one in likes) if self._aged.step else []
-
-    def _weights(self, codes: npt.NDArray[np.uint8], times: Int64s, since: int) -> Floats:
-        out = np.empty(len(codes))
-        weigh(times, self._aged.liked[codes] & (times >= since), self._aged.step, self._aged.base, out)
-        return out
-
-    def touched(self, state: State, user: int, item: int) -> None:
-        """Follow a change of one rating; see `corated.live.state.Kept`."""
-        if item >= len(self.score):
-            self.score = np.concatenate([self.score, np.zeros(item + 16)])
-        clock = self.clock(state.latest)
-        moved = self._aged.moved(state.latest)
-        if moved is not None or clock.since < self.since:
-            self._aged = self._aged if moved is None else moved
-            self._make(state)
-            return
-        rows, at = state.by_user.arrays, state.rated(user)
-        own = np.flatnonzero(rows.other[at] == item)
-        if len(own) and self._aged.step:  # one that was taken out, or no like, does no harm in the list
-            insort(self._likes, _Like(int(rows.time[at][own[0]]), item))
-        self.score[item] = self._sum(state, item, self.since)
-        if self._aged.step and clock.since > self.since + _FORWARD * self._aged.step:
-            gone = self._between(self.since, clock.since)
-            self.since = clock.since
-            del self._likes[: bisect_left(self._likes, _Like(self.since, -1))]
-            for other in gone:
-                self.score[other] = self._sum(state, other, self.since)
-
-    def _sum(self, state: State, item: int, since: int) -> float:
-        """Add up the likes of an item, one after another, as when all are."""
-        rows = state.by_item.arrays
-        row = slice(int(rows.first[item]), int(rows.last[item]))
-        weight = self._weights(rows.code[row], rows.time[row], since)
-        return float(np.cumsum(weight)[-1]) if len(weight) else 0.0
-
-    def _between(self, since: int, until: int) -> set[int]:
-        """Return the items with likes of a stretch of time."""
-        ends = (bisect_left(self._likes, _Like(time, -1)) for time in (since, until))
-        return {like.item for like in self._likes[slice(*ends)]}
-
-    def at(self, state: State, time: int, enough: int) -> Everyone:
+    def sums(self, state: State, time: int, enough: int) -> Everyone:
         """Return the sums for the kernel, at a time from the latest rating on.
 
         enough : so many of the best are enough
         """
-        clock, score = self.clock(time), self.score
-        if clock.since > self.since:
-            gone = self._between(self.since, clock.since)
-            if gone:
-                score = score.copy()
-                for item in gone:
-                    score[item] = self._sum(state, item, clock.since)
-        n = len(state.items)
-        order = state.items.order[:n]
-        by_rank = score[order]
-        best = order[top_order(by_rank, (by_rank > 0.0).astype(np.int64), enough)]
-        return Everyone(score, best, clock.step, clock.base, clock.since, clock.factor(self.size))
-
-    def differences(self, state: State) -> list[str]:
-        """Tell what differs from sums made anew."""
-        kept, since = self.score[: state.by_item.n].copy(), self.since
-        anew = [self._sum(state, item, since) for item in range(state.by_item.n)]
-        return (
-            [] if np.array_equal(kept, anew) else ["What everyone likes differs from the same added up anew."]
-        )
+        clock, (score, votes) = self.clock(time), self.at(state, time)
+        order = state.items.order[: len(state.items)]
+        best = order[top_order(score[order], votes[order], enough)]
+        return Everyone(score, best, clock.step, clock.base, clock.since, clock.factor(self._size))
 
     def work(self, state: State, n: int) -> TimelyWork:
         """Return this thread's working memory, with room for everyone and a list of n."""
@@ -214,7 +126,7 @@ class LiveTimely:
     def _everyone(self, enough: int) -> Everyone:
         if self.settings.everyone == 0.0:
             return Everyone(np.zeros(0), _NOBODY, 0.0, 0, 0, 0.0)
-        return self.everyone.at(self.state, self.at, enough)
+        return self.everyone.sums(self.state, self.at, enough)
 
     def account(self, user: int, item: int, n: int, run: Run) -> Account:
         """Not here: reasons are told by a fit."""

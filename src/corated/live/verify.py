@@ -11,9 +11,7 @@ import pyarrow as pa
 from corated.live.current import Current, Question
 from corated.live.likes import LiveLikes
 from corated.live.near import Near
-from corated.live.rows import LiveRows
 from corated.live.state import State
-from corated.live.timely import LiveEveryone
 from corated.models.base import Recommender
 from corated.neighborhood.graph import neighbors
 from corated.ratings.ids import Id
@@ -63,9 +61,7 @@ def verify(now: Current, users: int, seed: int) -> Verified:
     for near in now.kept(Near):
         found += near.differences(state)
     for likes in now.kept(LiveLikes):
-        found += likes.differences(state, ratings)
-    for everyone in now.kept(LiveEveryone):
-        found += everyone.differences(state)
+        found += likes.differences(state)
     rng = np.random.default_rng(seed)
     some = np.sort(rng.permutation(fresh.n_users)[:users])
     ids = fresh.users.take(some).to_pylist()
@@ -83,20 +79,12 @@ def _kinds(ratings: Ratings) -> dict[str, str]:
     return {"user": ratings.users.kind, "item": ratings.items.kind}
 
 
-def _entries(rows: LiveRows) -> tuple[Int64s, Int64s]:
-    """Return the row of each entry, and where it stands."""
-    counts = rows.counts
-    row = np.repeat(np.arange(rows.n), counts)
-    first = rows.arrays.first[: rows.n]
-    return row, np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(row))
-
-
 def _of_rows(state: State) -> list[str]:
     """Compare both orientations, and look whether rows are in order."""
     found = []
     sides = []
     for name, rows, ids in (("user", state.by_user, state.items), ("item", state.by_item, state.users)):
-        row, at = _entries(rows)
+        row, at = rows.entries()
         a = rows.arrays
         rank = ids.rank[a.other[at]]
         inside = row[1:] == row[:-1]

@@ -80,11 +80,11 @@ class Aged:
         return replace(self, base=int(np.floor(latest / self.step)))
 
     @classmethod
-    def of(cls, ratings: Ratings, settings: TimelySettings, half_life: float | None, latest: int) -> Aged:
+    def of(cls, ratings: Ratings, like: Like, half_life: float | None, latest: int) -> Aged:
         """Return the weights of likes with a half-life in days, in a unit near the latest rating."""
         assert ratings.scale is not None
         clock = Clock.of(half_life if ratings.times is not None else None, latest)
-        return cls(is_like(ratings, ratings.scale, settings.like), clock.step, clock.base)
+        return cls(is_like(ratings, ratings.scale, like), clock.step, clock.base)
 
 
 def weighing_of(model: Recommender, ratings: Ratings) -> Weighing:
@@ -93,5 +93,5 @@ def weighing_of(model: Recommender, ratings: Ratings) -> Weighing:
         settings = TimelySettings.of(model)
         if settings.like != "mean":
             latest = 0 if ratings.times is None else int(ratings.times.max(initial=0))
-            return Aged.of(ratings, settings, settings.half_life, latest)
+            return Aged.of(ratings, settings.like, settings.half_life, latest)
     return _Nothing()

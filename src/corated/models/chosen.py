@@ -109,6 +109,11 @@ class Chosen(Recommender):
         return model
 
     @property
+    def place(self) -> int:
+        """The place of the model that was chosen, among all; raises `NotFittedError` before ``fit``."""
+        return self._part.place
+
+    @property
     def scores(self) -> dict[str, float]:
         """The mean NDCG@n of each model that was tried, by its ``repr``; empty where nothing was chosen.
 

@@ -15,6 +15,7 @@ from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 
 __all__ = [
+    "DAY",
     "DIRECTIONS",
     "RULES",
     "SCOPES",
@@ -142,7 +143,7 @@ def liked(ratings: Ratings, like: Like) -> npt.NDArray[np.bool_]:
     return np.asarray(values >= least)
 
 
-_DAY = 86_400_000_000
+DAY = 86_400_000_000
 """Microseconds."""
 
 
@@ -166,7 +167,7 @@ def age_weights(ratings: Ratings, half_life: float | None, at: object = None) ->
             hint="read the ratings with their times, or leave half_life and at out",
         )
     now = int(ratings.times.max(initial=0)) if at is None else instant(at)
-    age = (now - ratings.times) / _DAY
+    age = (now - ratings.times) / DAY
     weight = np.ones(len(age)) if half_life is None else np.exp2(-np.maximum(age, 0.0) / half_life)
     return np.where(ratings.times > now, 0.0, weight)
 

@@ -16,7 +16,7 @@ from corated.models.kernels import Least
 from corated.models.lists import over_users
 from corated.models.packed import Packed
 from corated.models.request import Request
-from corated.models.rules import Like, check_amount, check_like, instant
+from corated.models.rules import DAY, Like, check_amount, check_like, instant
 from corated.models.timely_kernels import (
     Everyone,
     LeftOut,
@@ -28,7 +28,6 @@ from corated.models.timely_kernels import (
 )
 from corated.models.timely_rows import (
     BEGINNING,
-    DAY,
     Clock,
     TimelyRows,
     likes_of_all,

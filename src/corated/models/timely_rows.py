@@ -8,21 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corated.models.rules import Like, liked
+from corated.models.rules import DAY, Like, liked
 from corated.models.timely_kernels import ByItem, ByUser, Everyone, halvings, weigh
 from corated.ratings.ratings import Csr, Ratings
 
-__all__ = ["BEGINNING", "DAY", "Clock", "TimelyRows", "likes_of_all", "made_by", "timely_rows", "top_order"]
+__all__ = ["BEGINNING", "REACH", "Clock", "TimelyRows", "likes_of_all", "made_by", "timely_rows", "top_order"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-DAY = 86_400_000_000
-"""Microseconds."""
 BEGINNING = -(10**18)
 """A time before all ratings."""
-_REACH = 40
+REACH = 40
 """Half-lives after which a rating counts nothing."""
 
 
@@ -47,7 +45,7 @@ class Clock(NamedTuple):
     @property
     def since(self) -> int:
         """The time from which on ratings count: 40 half-lives before."""
-        return BEGINNING if self.step == 0.0 else int(max(self.at - _REACH * self.step, BEGINNING))
+        return BEGINNING if self.step == 0.0 else int(max(self.at - REACH * self.step, BEGINNING))
 
     def factor(self, size: float = 1.0) -> float:
         """Return what brings a sum of stored weights to the time that is asked about, times a size."""

@@ -17,7 +17,18 @@ from corated.similarity.statistics import Layout, plan_layouts
 from corated.similarity.tasks import ALL, DIFFERENCES, DOT, FIELDS, INTEGERS, MOMENTS
 from corated.similarity.values import Entries, shifted
 
-__all__ = ["Numbers", "entries_of", "integers_of", "numbers_of", "parts_of", "profiles_of", "unit_of"]
+__all__ = [
+    "Numbers",
+    "counted",
+    "entries_of",
+    "float_numbers",
+    "integers_of",
+    "numbers_of",
+    "parts_of",
+    "profiles_of",
+    "unit_of",
+    "whole_of",
+]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -64,11 +75,19 @@ def numbers_of(ratings: Ratings, side: str, measure: Measure) -> Numbers:
             return Numbers(profiles, layouts, integers, INTEGERS, unit_of(ratings.scale, measure), whole)
     place = relabeled(profiles, _rows(ratings, side)[0])
     given, values = (made[place] for made in _floats(ratings, side, measure))
+    return float_numbers(profiles, measure, given, values, total)
+
+
+def float_numbers(profiles: Profiles, measure: Measure, given: Floats, values: Floats, total: int) -> Numbers:
+    """Return numbers that are summed up in float64.
+
+    given, values : by entry of the profiles, what `counted` returns;  total : the size of the other side
+    """
     family = _family(measure.sums)
     where = np.array([FIELDS[family].index(name) for name in measure.sums], dtype=np.int64)
     zeros = np.zeros(len(where), dtype=np.int64)
     layout = Layout(np.zeros((1, 1), dtype=np.int64), where, zeros, zeros, zeros, 0, 2**31 - 1)
-    whole = _whole(profiles, given, values, total)
+    whole = whole_of(profiles, given, values, total)
     return Numbers(with_values(profiles, values), [layout], None, family, 1.0, whole)
 
 
@@ -123,7 +142,11 @@ def unit_of(scale: Scale | None, measure: Measure) -> float:
 
 def _floats(ratings: Ratings, side: str, measure: Measure) -> tuple[Floats, Floats]:
     """Return the weighted ratings, and what they count as, in the order of the side's rows."""
-    entries = entries_of(ratings, side)
+    return counted(entries_of(ratings, side), measure)
+
+
+def counted(entries: Entries, measure: Measure) -> tuple[Floats, Floats]:
+    """Return the weighted ratings, and what they count as, in the order of the entries."""
     weight = measure.given_weight
     if weight is not None:
         entries = entries._replace(values=weight.apply(entries))
@@ -152,7 +175,7 @@ def _family(sums: tuple[str, ...]) -> int:
     return next(f for f in (DOT, DIFFERENCES, MOMENTS, ALL) if set(sums) <= set(FIELDS[f]))
 
 
-def _whole(profiles: Profiles, given: npt.NDArray[Any], values: npt.NDArray[Any], total: int) -> Whole:
+def whole_of(profiles: Profiles, given: npt.NDArray[Any], values: npt.NDArray[Any], total: int) -> Whole:
     """Add up whole profiles, by label; integers exactly, up to 2**53.
 
     given : the ratings, of which the sums are;  values : what they count as, of which the norms are

@@ -9,7 +9,10 @@ Indices are unsigned, which spares a wrap-around check per access.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.profiles import MISSING, Profiles
@@ -27,23 +30,25 @@ from corated.similarity.tasks import (
     Task,
 )
 
-__all__ = ["accumulate"]
+__all__ = ["accumulate", "add_noting"]
 
 Unsigned = np.uint64
+Sums = npt.NDArray[Any]
 
 
 @kernel
-def _add1(
+def add_noting(
     raters: Raters,
     start: Unsigned,
     stop: Unsigned,
     shift: Unsigned,
     low_bits: Unsigned,
-    row: Ints,
-    acc: Ints,
+    row: Sums,
+    acc: Sums,
     touched: Labels,
     met: Unsigned,
 ) -> Unsigned:
+    """Add the words of a list of raters, of any one type, and note who is met first; returns how many are."""
     for p in range(start, stop):
         rater = raters[p]
         v = rater >> shift
@@ -205,7 +210,7 @@ def _accumulate_integers(
         first, last = np.uint64(start), np.uint64(stop)
         row = layout.table[profiles.codes[entry]]
         if layout.words == 1:
-            met = _add1(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
+            met = add_noting(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
         elif layout.words == 2:
             met = _add2(raters, first, last, shift, low_bits, row, scratch.acc, scratch.touched, met)
         else:

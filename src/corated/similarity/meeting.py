@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corated.similarity.accumulate import add_noting
 from corated.similarity.columns import add_columns
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.peaks import (
@@ -77,28 +78,6 @@ def _count_noting(
     return met
 
 
-@kernel
-def _add_noting(
-    raters: Raters,
-    start: Unsigned,
-    stop: Unsigned,
-    shift: Unsigned,
-    low_bits: Unsigned,
-    row: Words,
-    acc: Words,
-    touched: Labels,
-    met: Unsigned,
-) -> Unsigned:
-    for p in range(start, stop):
-        rater = raters[p]
-        v = rater >> shift
-        word = acc[v]
-        touched[met] = v
-        met += np.uint64(word == 0)
-        acc[v] = word + row[rater & low_bits]
-    return met
-
-
 @inlined
 def _span(profiles: Profiles, entry: int) -> tuple[Unsigned, Unsigned]:
     column = profiles.objects[entry]
@@ -129,7 +108,7 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         first, last = _span(profiles, entry)
         row = rows.table[profiles.codes[entry]]
-        met = _add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
+        met = add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
     acc[u] = 0
     weight = rows.weight
     kept = np.uint64(0)

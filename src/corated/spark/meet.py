@@ -14,13 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corated.neighborhood.engine import Engine, task_of
-from corated.neighborhood.numbers import Numbers
+from corated.neighborhood.numbers import Numbers, counted, float_numbers, whole_of
 from corated.ratings.ids import IdMap
-from corated.similarity.measures import Measure, Whole
-from corated.similarity.profiles import Profiles, arrange, popular, relabeled, with_values
-from corated.similarity.statistics import Layout
-from corated.similarity.tasks import ALL, DIFFERENCES, DOT, FIELDS, INTEGERS, MOMENTS
-from corated.similarity.values import Entries, shifted
+from corated.similarity.profiles import Profiles, arrange, popular, relabeled
+from corated.similarity.tasks import INTEGERS
+from corated.similarity.values import Entries
 from corated.spark.blocks import Block
 from corated.spark.problem import Problem
 
@@ -160,38 +158,16 @@ def _numbers(problem: Problem, both: _Both) -> Numbers:
     profiles = arrange(both.indptr, both.objects, codes, both.n_objects, problem.levels)  # type: ignore[arg-type]
     if problem.integers is not None:
         made = problem.integers[profiles.codes].astype(np.float64)
-        whole = _whole(profiles, made, made, problem.n_objects)
+        whole = whole_of(profiles, made, made, problem.n_objects)
         return Numbers(profiles, problem.layouts, problem.integers, INTEGERS, problem.unit, whole)
     place = relabeled(profiles, both.indptr)
     given, values = (made[place] for made in _floats(problem, both))
-    measure = problem.wish.measure
-    family = next(f for f in (DOT, DIFFERENCES, MOMENTS, ALL) if set(measure.sums) <= set(FIELDS[f]))
-    where = np.array([FIELDS[family].index(name) for name in measure.sums], dtype=np.int64)
-    zeros = np.zeros(len(where), dtype=np.int64)
-    layout = Layout(np.zeros((1, 1), dtype=np.int64), where, zeros, zeros, zeros, 0, 2**31 - 1)
-    whole = _whole(profiles, given, values, problem.n_objects)
-    return Numbers(with_values(profiles, values), [layout], None, family, 1.0, whole)
+    return float_numbers(profiles, problem.wish.measure, given, values, problem.n_objects)
 
 
 def _floats(problem: Problem, both: _Both) -> tuple[Floats, Floats]:
     """Return the weighted ratings, and what they count as, in the order of the rows."""
-    measure: Measure = problem.wish.measure
     scale = problem.ratings_of_codes
     ratings = both.ratings.astype(np.float64) if scale is None else scale[both.ratings]
     entries = Entries(both.indptr, both.objects, ratings, both.n_objects, problem.wish.side)
-    weight = measure.given_weight
-    if weight is not None:
-        entries = entries._replace(values=weight.apply(entries))
-    values = measure.transform(entries)
-    if measure.formula.name == "pearson" and measure.values == "codes":
-        values = shifted(entries._replace(values=values))
-    return entries.values, values
-
-
-def _whole(profiles: Profiles, given: Floats, values: Floats, total: int) -> Whole:
-    """Add up whole profiles, by label."""
-    counts = np.diff(profiles.indptr)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    sums = np.bincount(rows, weights=given, minlength=len(counts))
-    norms = np.bincount(rows, weights=values * values, minlength=len(counts))
-    return Whole(counts.astype(np.float64), sums.astype(np.float64), norms.astype(np.float64), total)
+    return counted(entries, problem.wish.measure)

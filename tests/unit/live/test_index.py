@@ -142,6 +142,44 @@ def test_a_choice_is_made_once_among_what_answers_at_once(made):
     assert not slow.is_live and slow.choice in (0, 1)
 
 
+def test_a_time_before_the_latest_hides_what_came_later_whatever_the_model(made):
+    near = cr.UserKNN(measure="jaccard", k=20)
+    models = [
+        near,
+        cr.Popularity(),
+        cr.Popularity(half_life=40.0),
+        cr.Fallback(models=[near, cr.Popularity()]),
+    ]
+    at = np.datetime64(int(np.median(made.ratings.times)), "us")
+    for model in models:
+        index = LiveIndex(made.ratings, model=model)
+        parts = model.models if isinstance(model, cr.Fallback) else [model]
+        early = [part.clone().set_params(at=at) for part in parts]
+        wanted = cr.Fallback(models=early) if isinstance(model, cr.Fallback) else early[0]
+        wanted.fit(made.ratings)
+        for user in made.ratings.users.ids.to_pylist()[:6]:
+            assert rows(index.recommend(user, at=str(at))) == rows(wanted.recommend([user]))
+
+
+def test_timely_in_a_fallback_is_fitted_anew(made):
+    model = cr.Fallback(models=[Timely(half_life=90.0), cr.Popularity()])
+    index = LiveIndex(made.ratings, model=model)
+    assert not index.is_live and index.verify(users=10).ok
+
+
+def test_aged_likes_outlast_any_log(made):
+    """A short half-life and years of log: 2^(age / half-life) is beyond float64 on the way."""
+    model = cr.Popularity(half_life=0.5)
+    index = LiveIndex(made.ratings, model=model)
+    user, item = made.ratings.users.id(0), made.ratings.items.id(0)
+    index.recommend(user)
+    for days in (10, 400, 1000, 2000):
+        index.rate(user, item, 9, time=int(made.ratings.times.max()) + days * DAY)
+        other = made.ratings.users.id(1)
+        found = rows(index.recommend(other, n=50))
+        assert np.isfinite([row["score"] for row in found]).all() and index.verify(users=10).ok
+
+
 def test_places_are_those_of_the_list(index, made):
     for user in made.ratings.users.ids.to_pylist()[:10]:
         listed = [row["item_id"] for row in rows(index.recommend(user, n=4))]
