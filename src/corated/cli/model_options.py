@@ -61,12 +61,13 @@ class Model:
     def build(self) -> Recommender:
         """Return the unfitted model that recommends."""
         import corated as cr
+        from corated.models.presets import near_in
 
         base = cr.preset(self.preset or "best")
         if isinstance(base, cr.Chosen):
             if all(getattr(self, name) in (None, False) for name in ("by", *_OF_NEIGHBORS, "no_fallback")):
                 return base
-            base = base.models[0]  # its neighbors, which is what the options are about
+            base = near_in(base)
         if not isinstance(base, cr.Fallback):
             return base if self.like is None else self._liking(base)
         first, *others = (model.clone() for model in base.models)
@@ -87,12 +88,9 @@ class Model:
 
     def _near(self, settings: dict[str, Any]) -> Recommender:
         """Return nearest neighbors of these settings, with what differs."""
-        import corated as cr
+        from corated.models.presets import nearest
 
-        kind = cr.ItemKNN if self.by == "items" else cr.UserKNN
-        if kind is cr.ItemKNN:  # an item has few neighbors that one user likes
-            settings = {**settings, "min_support": 1}
-        return kind(**{**settings, **self._changes(_OF_NEIGHBORS)})
+        return nearest(settings, self.by, self._changes(_OF_NEIGHBORS))
 
     def _changes(self, names: tuple[str, ...]) -> dict[str, Any]:
         given = {name: getattr(self, name) for name in names}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from corated.errors import ParameterError
 from corated.models.base import Recommender
@@ -12,7 +13,7 @@ from corated.models.knn import ItemKNN, UserKNN
 from corated.models.popularity import Popularity
 from corated.models.timely import Timely
 
-__all__ = ["PRESETS", "preset"]
+__all__ = ["PRESETS", "near_in", "nearest", "preset"]
 
 
 def _notebook() -> Recommender:
@@ -142,6 +143,19 @@ PRESETS: dict[str, Callable[[], Recommender]] = {
     "tois-userknn": _tois_users,
 }
 """What each name stands for."""
+
+
+def near_in(model: Recommender) -> Recommender:
+    """Return what settings of neighbors are about: of a `Chosen` its first model, else the model itself."""
+    return model.models[0] if isinstance(model, Chosen) else model
+
+
+def nearest(params: Mapping[str, Any], by: str | None, changes: Mapping[str, Any]) -> Recommender:
+    """Return nearest neighbors of these parameters, with what differs; ``by`` users, or "items"."""
+    if by != "items":
+        return UserKNN(**{**params, **changes})
+    # An item has few neighbors that one user likes.
+    return ItemKNN(**{**params, "min_support": 1, **changes})
 
 
 def preset(name: str) -> Recommender:

@@ -107,3 +107,13 @@ def test_the_model_is_built_of_the_settings():
         build_model(Settings(preset="notebook", k=3))
     with pytest.raises(ParameterError, match="Unknown preset"):
         build_model(Settings(preset="nope"))
+
+
+def test_what_if_changes_the_neighbors_of_best():
+    from corated.serve.pages.exploring import changed_model, near_of
+
+    best = preset("best")
+    assert near_of(best).measure == "jaccard" and changed_model(best, {}) is best
+    changed = changed_model(best, {"measure": "cosine", "k": 7})
+    assert (near_of(changed).measure, near_of(changed).k) == ("cosine", 7)
+    assert type(changed.models[1]).__name__ == "Popularity"

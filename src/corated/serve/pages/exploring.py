@@ -10,9 +10,10 @@ from corated.errors import ParameterError
 from corated.models.base import Recommender
 from corated.models.fallback import Fallback
 from corated.models.knn import ItemKNN, UserKNN
-from corated.models.presets import PRESETS, preset
+from corated.models.presets import PRESETS, near_in, preset
 from corated.ratings.ids import Id
 from corated.serve.answers import rows_of
+from corated.serve.modeling import PARAMS
 from corated.serve.pages.views import catalog_of, facts_of
 from corated.serve.service import Service, Snapshot, unknown
 
@@ -20,7 +21,6 @@ __all__ = ["Change", "compare_view", "nobody_view", "whatif_view"]
 
 Row = dict[str, Any]
 _SERVED = "served"
-_PARAMS = ("measure", "k", "min_common", "rule")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Change:
     @property
     def params(self) -> Row:
         """The parameters that are said."""
-        return {name: getattr(self, name) for name in _PARAMS if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in PARAMS if getattr(self, name) is not None}
 
 
 def whatif_view(service: Service, user: Id, n: int, change: Change) -> Row:
@@ -59,7 +59,7 @@ def whatif_view(service: Service, user: Id, n: int, change: Change) -> Row:
         "n": n,
         "drop": [item for item in change.drop if item in profile],
         "params": change.params,
-        "now": {} if base is None else {name: base.get_params()[name] for name in _PARAMS},
+        "now": {} if base is None else {name: base.get_params()[name] for name in PARAMS},
         "history": [{**facts_of(catalog, item), "rating": rating} for item, rating in profile.items()],
         **_marked(before, after),
     }
@@ -113,18 +113,14 @@ def _now(service: Service, user: Id) -> tuple[Snapshot, dict[Id, float]]:
     if not profile:
         raise unknown("user", user)
     snapshot = service.snapshot()
-    ratings = snapshot.ratings
-    code = int(ratings.users.codes([user])[0])
-    if code >= 0:
-        here = slice(int(ratings.by_user.indptr[code]), int(ratings.by_user.indptr[code + 1]))
-        items = ratings.items.take(ratings.by_user.indices[here]).to_pylist()
-        if dict(zip(items, ratings.values[here].tolist(), strict=True)) == profile:
-            return snapshot, profile
+    if user in snapshot.ratings.users and snapshot.ratings.profile(user) == profile:
+        return snapshot, profile
     return service.snapshot(service.embedded.position), profile
 
 
 def near_of(model: Recommender) -> UserKNN | ItemKNN | None:
     """Return the model of neighbors in a model, None where there is none."""
+    model = near_in(model)
     first = model.models[0] if isinstance(model, Fallback) else model
     return first if isinstance(first, UserKNN | ItemKNN) else None
 
@@ -133,6 +129,7 @@ def changed_model(model: Recommender, params: Row) -> Recommender:
     """Return a model with other parameters; raises `ParameterError` for one that has none of them."""
     if not params:
         return model
+    model = near_in(model)
     near = near_of(model)
     if near is None:
         raise ParameterError(
