@@ -187,8 +187,12 @@ class Engine:
         """Tell whether rows of k can be found whole, and it pays; see `corated.similarity.rows`."""
         if not can_serve(self.layouts, self.base, self.n, k):
             return False
+        return rows_pay(self.n, self._meetings, counts=is_constant(self.layouts[0]))
+
+    @cached_property
+    def _meetings(self) -> int:
         counts = np.diff(self.profiles.rater_ptr)
-        return rows_pay(self.n, int((counts * counts).sum()), counts=is_constant(self.layouts[0]))
+        return int((counts * counts).sum())
 
     def task(self, *, both: bool, screen: bool = True, candidates: tuple[int, int] | None = None) -> Task:
         """Return the task for the kernels.

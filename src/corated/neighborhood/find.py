@@ -16,8 +16,8 @@ from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.table import Neighbors
 from corated.neighborhood.work import ROW_BYTES, Search, Work, candidate_bound, fitting_work
 from corated.progress import silent
-from corated.similarity.choosing import select_rows
-from corated.similarity.rows import Room, Rows, alike_together, new_room, new_rows
+from corated.similarity.choosing import close_up, select_rows
+from corated.similarity.rows import Lists, Room, Rows, alike_together, new_room, new_rows
 from corated.similarity.tasks import Scratch, Task
 from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 
@@ -117,7 +117,6 @@ def _merged(selections: list[TopK], k: int, work: Work, run: Run) -> TopK:
 class _Shared:
     """What all parts of a search share; arrays are by label.
 
-    rows : where rows are found whole
     scratches : those of threads that have ended, for the next
     """
 
@@ -125,8 +124,18 @@ class _Shared:
     events: Int64s
     bound: Int64s
     known: npt.NDArray[np.float64]
-    rows: Rows | None
-    scratches: list[Scratch | Room]
+    scratches: list[Scratch]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """The same where rows are found whole."""
+
+    task: Task
+    events: Int64s
+    bound: Int64s
+    rows: Rows
+    rooms: list[Room]
 
 
 def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
@@ -134,16 +143,21 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     engine, codes = search.engine, search.subjects
     events = engine.events(both=False)
     bound, tasks = candidate_bound(engine, np.arange(engine.n)), _tasks(engine, work.pieces)
+    shared: _Shared | _Whole
     if search.whole_rows:
         rows = new_rows(engine.profiles, engine.layouts[0], tasks[0], events)
-        room, known = _compile_rows(search, rows, tasks[0]), np.full(engine.n, -np.inf)
-        shared = _Shared(tasks, events, np.minimum(bound, search.most), known, rows, [room])
+        shared = _Whole(tasks[0], events, np.minimum(bound, search.most), rows, [])
+        shared.rooms.append(_compile_whole(search, shared))
     else:
-        shared = _Shared(tasks, events, bound, engine.known(search.most), None, [])
+        shared = _Shared(tasks, events, bound, engine.known(search.most), [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
     for start, stop in pairwise(work.cuts):
         part = codes[start:stop]
-        yield _served(search, shared, part, work.threads, run.within(done, total))
+        within = run.within(done, total)
+        if isinstance(shared, _Whole):
+            yield _served_whole(search, shared, part, work.threads, within)
+        else:
+            yield _served(search, shared, part, work.threads, within)
         done += int(events[engine.profiles.label[part]].sum())
 
 
@@ -151,22 +165,16 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
     """Find the neighbors of some subjects; threads share the selection, since rows are each one's own."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
-    order = np.argsort(labels) if shared.rows is None else alike_together(engine.profiles, labels)
+    order = np.argsort(labels)
     queries, rows = labels[order], np.empty(len(codes), dtype=np.int64)
     rows[order] = np.arange(len(codes))
     best = new_topk(k, shared.bound[queries], shared.known[queries])
 
-    def make_state() -> Scratch | Room:
-        if shared.scratches:
-            return shared.scratches.pop()
-        return engine.scratch() if shared.rows is None else new_room(engine.profiles, k)
+    def make_state() -> Scratch:
+        return shared.scratches.pop() if shared.scratches else engine.scratch()
 
-    def serve(scratch: Scratch | Room, block: Block, flag: Flag) -> None:
+    def serve(scratch: Scratch, block: Block, flag: Flag) -> None:
         layout, labels, first = block
-        if isinstance(scratch, Room):
-            assert shared.rows is not None
-            select_rows(engine.profiles, shared.rows, shared.tasks[0], labels, first, scratch, best, k, flag)
-            return
         for task in shared.tasks:
             engine.select(task, layout, labels, first, scratch, best, k, flag)
         settle(best, k, first, first + len(labels))
@@ -176,6 +184,44 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
         run_blocks(blocks, make_state, serve, threads=threads, progress=run.progress, cancel=run.cancel)
     )
     return _unpacked(search, codes, best, rows)
+
+
+def _served_whole(search: Search, shared: _Whole, codes: Int64s, threads: int, run: Run) -> Neighbors:
+    """Find the neighbors of some subjects, each written to where it stays; gaps are closed at the end."""
+    engine, k = search.engine, search.most
+    labels = engine.profiles.label[codes]
+    order = alike_together(engine.profiles, labels)
+    lists = _new_lists(search, shared.bound[labels])
+
+    def make_state() -> Room:
+        return shared.rooms.pop() if shared.rooms else new_room(engine.profiles, k)
+
+    def serve(room: Room, block: Block, flag: Flag) -> None:
+        _, labels, first = block
+        to = order[first : first + len(labels)]
+        select_rows(engine.profiles, shared.rows, shared.task, labels, to, room, lists, k, flag)
+
+    blocks = blocks_of(engine, labels[order], shared.events, threads)
+    shared.rooms.extend(
+        run_blocks(blocks, make_state, serve, threads=threads, progress=run.progress, cancel=run.cancel)
+    )
+    indptr = np.zeros(len(codes) + 1, dtype=np.int64)
+    np.cumsum(lists.size, out=indptr[1:])
+    columns = (lists.neighbor, lists.value, lists.common)
+    if indptr[-1] < len(lists.neighbor):
+        close_up(lists, indptr)
+        for array in columns:
+            array.resize(int(indptr[-1]), refcheck=False)
+    return _table(search, codes, indptr, columns)
+
+
+def _new_lists(search: Search, bound: Int64s) -> Lists:
+    """Return room for rows of so many neighbors at most."""
+    start = np.zeros(len(bound) + 1, dtype=np.int64)
+    np.cumsum(bound, out=start[1:])
+    neighbor, value, common = _columns(int(start[-1]))
+    size = np.zeros(len(bound), dtype=np.int64)
+    return Lists(start[:-1], size, neighbor, value, common, search.engine.measure.sign)
 
 
 def _tasks(engine: Engine, pieces: int) -> list[Task]:
@@ -198,12 +244,13 @@ def _compile(search: Search) -> None:
     absorb(nothing, nothing, k, 0, 0)
 
 
-def _compile_rows(search: Search, rows: Rows, task: Task) -> Room:
+def _compile_whole(search: Search, shared: _Whole) -> Room:
     """Do the same for whole rows; returns a thread's working memory, since it is made for it."""
-    engine, k = search.engine, search.most
-    nobody, nothing = np.zeros(0, dtype=np.int64), new_topk(k, np.zeros(1, dtype=np.int64))
-    room, flag = new_room(engine.profiles, k), np.zeros(1, dtype=np.uint8)
-    select_rows(engine.profiles, rows, task, nobody, 0, room, nothing, k, flag)
+    nobody, nothing = np.zeros(0, dtype=np.int64), _new_lists(search, np.zeros(1, dtype=np.int64))
+    room, flag = new_room(search.engine.profiles, search.most), np.zeros(1, dtype=np.uint8)
+    profiles, k = search.engine.profiles, search.most
+    select_rows(profiles, shared.rows, shared.task, nobody, nobody, room, nothing, k, flag)
+    close_up(nothing, np.zeros(2, dtype=np.int64))
     return room
 
 

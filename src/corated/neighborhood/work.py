@@ -199,7 +199,8 @@ class _Sizes:
         ids = 2 * engine.ids.ids.nbytes // max(engine.n, 1)
         return cls(
             scratch=sum(array.nbytes for array in room),
-            selection=(kept if search.whole_rows else room_for(search.most, bound)) * _CANDIDATE + _SUBJECT,
+            selection=(0 if search.whole_rows else room_for(search.most, bound)) * _CANDIDATE
+            + np.full(len(bound), _SUBJECT),
             rows=kept * ROW_BYTES,
             handed_on=kept * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else kept * ROW_BYTES,
             around=engine.n * 24 + len(bound) * _DEGREES + shared,
@@ -230,6 +231,10 @@ def work_of(search: Search, threads: int, room: int | None) -> Work:
 def fitting_work(search: Search, run: Run) -> Work:
     """Choose the quickest way that fits; raises `MemoryLimitError` with the figures where none does."""
     memory_limit, taken = run.memory_limit, held(search.engine)
+    if memory_limit is None:
+        work = work_of(search, run.threads, None)
+        if work.to_take < _HARDLY_ANY:
+            return work  # as in `check_preparation`
     room = room_for_work(memory_limit, taken)
     work = work_of(search, run.threads, room)
     if work.fits(room):

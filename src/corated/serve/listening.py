@@ -35,8 +35,8 @@ def _protocol(seconds: float) -> type[H11Protocol]:
             super().connection_made(transport)
             connection = transport.get_extra_info("socket")
             if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-                # asyncio does so only for sockets made with TCP's number; without it the body of an answer waits
-                # 40 ms for the acknowledgment of its headers.
+                # asyncio does so only for sockets made with TCP's number; without it the body of an answer
+                # waits 40 ms for the acknowledgment of its headers.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._expect_headers()
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from corated.similarity.columns import recount
 from corated.similarity.finalize import evaluated
-from corated.similarity.jit import kernel
+from corated.similarity.jit import inlined, kernel
 from corated.similarity.meeting import BYTE, count_few, meet_adding, meet_counting, meet_few, meet_one
 from corated.similarity.peaks import reached
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import NEVER, SLACK, Room, Rows
-from corated.similarity.tasks import CHUNK, Flag, Floats, Ints, Task
-from corated.similarity.topk import RANK_MASK, TopK, keep_best, tie_of
+from corated.similarity.rows import NEVER, SLACK, Lists, Room, Rows
+from corated.similarity.tasks import CHUNK, Flag, Ints, Task
+from corated.similarity.topk import RANK_MASK, keep_best, tie_of
 
-__all__ = ["select_rows"]
+__all__ = ["close_up", "select_rows"]
 
 Unsigned = np.uint64
 
@@ -26,7 +26,7 @@ _COUNTS_DENSE, _SUMS_DENSE = 48, 12
 """With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
 
 
-@kernel
+@inlined
 def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
     """Leave out who cannot be among the best k; returns how many stay."""
     who, word, near = room.who, room.word, room.near
@@ -41,7 +41,7 @@ def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
     return kept
 
 
-@kernel
+@inlined
 def _evaluate(
     profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, count: Unsigned, k: int
 ) -> Unsigned:
@@ -68,9 +68,9 @@ def _evaluate(
     return have
 
 
-@kernel
-def _place(room: Room, count: Unsigned, k: int, to_key: Floats, to_tie: Ints, base: int) -> int:
-    """Write the best k of the candidates from ``base`` on, best first; returns how many.
+@inlined
+def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
+    """Put the best k of the candidates in order, best first; returns how many.
 
     Each goes to its place: how many stand before it.
     """
@@ -82,12 +82,36 @@ def _place(room: Room, count: Unsigned, k: int, to_key: Floats, to_tie: Ints, ba
             place[j] += np.int64((a > key[j]) | ((a == key[j]) & (b > tie[j])))
     for i in range(count):
         if place[i] < k:
-            to_key[base + place[i]] = key[i]
-            to_tie[base + place[i]] = tie[i]
-    return k if count > np.uint64(k) else int(count)
+            room.sorted_key[place[i]] = key[i]
+            room.sorted_tie[place[i]] = tie[i]
+    return min(count, np.uint64(k))
 
 
-@kernel
+@inlined
+def _write(room: Room, size: Unsigned, lists: Lists, row: int) -> None:
+    """Write the best to their row, one after another: out of order, lines of the cache would wait."""
+    first = np.uint64(lists.start[row])
+    for j in range(size):
+        lists.neighbor[first + j] = RANK_MASK - (room.sorted_tie[j] & RANK_MASK)
+        lists.common[first + j] = room.sorted_tie[j] >> 32
+        lists.value[first + j] = room.sorted_key[j] * lists.sign
+    lists.size[row] = size
+
+
+@inlined
+def _write_others(room: Room, size: Unsigned, k: int, lists: Lists, row: int, rank: int) -> None:
+    """Write the best k of those found for a profile, but for the subject itself."""
+    first, out, own = lists.start[row], 0, RANK_MASK - rank
+    for j in range(size):
+        if out < k and room.sorted_tie[j] & RANK_MASK != own:
+            lists.neighbor[first + out] = RANK_MASK - (room.sorted_tie[j] & RANK_MASK)
+            lists.common[first + out] = room.sorted_tie[j] >> 32
+            lists.value[first + out] = room.sorted_key[j] * lists.sign
+            out += 1
+    lists.size[row] = out
+
+
+@inlined
 def _is_as(profiles: Profiles, u: int, before: int) -> bool:
     """Tell whether two profiles of one rating are the same."""
     a, b, indptr = profiles.indptr[u], profiles.indptr[before], profiles.indptr
@@ -99,55 +123,56 @@ def _is_as(profiles: Profiles, u: int, before: int) -> bool:
 
 
 @kernel
-def _copy_others(room: Room, size: int, best: TopK, row: int, k: int, rank: int) -> None:
-    """Write the best k of those found for a profile, but for the subject itself."""
-    base = best.base[row]
-    out, own = 0, RANK_MASK - rank
-    for j in range(size):
-        if out < k and room.alike_tie[j] & RANK_MASK != own:
-            best.key[base + out] = room.alike_key[j]
-            best.tie[base + out] = room.alike_tie[j]
-            out += 1
-    best.size[row] = out
-
-
-@kernel
 def select_rows(
     profiles: Profiles,
     rows: Rows,
     task: Task,
     queries: Ints,
-    first_row: int,
+    to: Ints,
     room: Room,
-    best: TopK,
+    lists: Lists,
     k: int,
     cancel: Flag,
 ) -> int:
-    """Find the best k of each query, best first, in rows of ``best`` that are empty.
+    """Find the best k of each query and write them to its row, best first.
 
-    queries : int64, labels;  first_row : the row of the first
+    queries : int64, labels;  to : int64, the row of each
     cancel : uint8 (1,), set by another thread to stop; returns the number of queries done
     """
-    alike = 0
+    size = np.uint64(0)
     for index in range(len(queries)):
         if cancel[0] != 0:
             return index
         u = queries[index]
         if rows.weight[u] == NEVER:
             continue
-        row = first_row + index
-        if profiles.indptr[u + 1] - profiles.indptr[u] == 1:
-            if index == 0 or not _is_as(profiles, u, queries[index - 1]):
-                count = _chosen(profiles, rows, task, u, room, k + 1)
-                alike = _place(room, count, k + 1, room.alike_key, room.alike_tie, 0)
-            _copy_others(room, alike, best, row, k, profiles.rank[u])
+        is_one = profiles.indptr[u + 1] - profiles.indptr[u] == 1
+        if not is_one or index == 0 or not _is_as(profiles, u, queries[index - 1]):
+            most = k + int(is_one)  # itself included
+            size = _sort(room, _chosen(profiles, rows, task, u, room, most), most)
+        if is_one:
+            _write_others(room, size, k, lists, to[index], profiles.rank[u])
         else:
-            count = _chosen(profiles, rows, task, u, room, k)
-            best.size[row] = _place(room, count, k, best.key, best.tie, best.base[row])
+            _write(room, size, lists, to[index])
     return len(queries)
 
 
 @kernel
+def close_up(lists: Lists, indptr: Ints) -> None:
+    """Move rows together, in place, so that each begins where the one before ends.
+
+    indptr : int64 (rows + 1,), where they begin then
+    """
+    for row in range(len(lists.size)):
+        source, to = lists.start[row], indptr[row]
+        if source != to:
+            for j in range(lists.size[row]):
+                lists.neighbor[to + j] = lists.neighbor[source + j]
+                lists.value[to + j] = lists.value[source + j]
+                lists.common[to + j] = lists.common[source + j]
+
+
+@inlined
 def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: int) -> Unsigned:
     """Meet everyone and evaluate those who may be among the best k; returns how many are in the room.
 

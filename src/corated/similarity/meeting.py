@@ -84,7 +84,7 @@ def _span(profiles: Profiles, entry: int) -> tuple[Unsigned, Unsigned]:
     return np.uint64(profiles.rater_ptr[column]), np.uint64(profiles.rater_ptr[column + 1])
 
 
-@kernel
+@inlined
 def meet_one(profiles: Profiles, rows: Rows, entry: int, room: Room) -> Unsigned:
     """List all raters of one object, with the query itself; returns how many."""
     raters, shift, low_bits = profiles.raters, np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
@@ -99,7 +99,7 @@ def meet_one(profiles: Profiles, rows: Rows, entry: int, room: Room) -> Unsigned
     return met
 
 
-@kernel
+@inlined
 def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     """Add up the sums with everyone met, list them, and clear; returns how many."""
     shift, low_bits = np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
@@ -121,7 +121,7 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     return kept
 
 
-@kernel
+@inlined
 def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     """As `meet_few`, for a query of at most 255 ratings that all count the same."""
     acc, who, word, each = room.few, room.who, room.word, rows.table[0, 0]
@@ -140,7 +140,7 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     return kept
 
 
-@kernel
+@inlined
 def meet_counting(
     profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, acc: Sums, peak: Sums, limit: Sums, k: int
 ) -> Unsigned:
@@ -173,7 +173,7 @@ def meet_counting(
     return kept
 
 
-@kernel
+@inlined
 def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned) -> Unsigned:
     """List whose count is at least the limit of the group; returns how many."""
     lanes, who, word, each = room.lanes, room.who, room.word, rows.table[0, 0]
@@ -190,7 +190,7 @@ def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned
     return kept
 
 
-@kernel
+@inlined
 def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int) -> Unsigned:
     """Add up the sums with everyone; list who may be among the best k, and clear.
 

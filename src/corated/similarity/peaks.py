@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corated.similarity.jit import kernel
+from corated.similarity.jit import inlined, kernel
 from corated.similarity.tasks import Labels
 
 __all__ = ["DEPTH", "FOLDED", "GROUP", "LANES", "count_peaks", "fold", "passing", "reached", "scaled_peaks"]
@@ -31,7 +31,10 @@ _ROWS = 8
 FOLDED = LANES * _ROWS
 """Peaks among which the floor is sought."""
 _CLOSE = 4
+_NEAR = np.float32(1.0 + 1.0 / 64.0)
 _STEPS = 16
+_FEW = 8
+"""Lanes that are looked at together before each by itself."""
 
 
 @kernel
@@ -80,15 +83,31 @@ def fold(peak: Sums, unit: Singles, near: Singles, groups: Unsigned) -> None:
             near[to + j] = x if x > y else y
 
 
+@inlined
+def _largest(near: Singles, count: int) -> np.float32:
+    """Return the largest of the numbers, or 0; four at a time, since each comparison waits for the last."""
+    a = b = c = d = np.float32(0.0)
+    whole = count - count % 4
+    for j in range(0, whole, 4):
+        w, x, y, z = near[j], near[j + 1], near[j + 2], near[j + 3]
+        a = a if a > w else w
+        b = b if b > x else x
+        c = c if c > y else y
+        d = d if d > z else z
+    for j in range(whole, count):
+        a = a if a > near[j] else near[j]
+    a = a if a > b else b
+    c = c if c > d else d
+    return a if a > c else c
+
+
 @kernel
 def reached(near: Singles, count: int, k: int) -> np.float32:
     """Return what at least k of the numbers reach, and few more than k; 0 where there are fewer above it."""
-    low, high = np.float32(0.0), np.float32(0.0)
-    for j in range(count):
-        high = high if high > near[j] else near[j]
+    low, high = np.float32(0.0), _largest(near, count)
     above = count
     for _ in range(_STEPS):
-        if above <= k + _CLOSE:
+        if above <= k + _CLOSE or high <= low * _NEAR:
             break
         middle = np.float32(0.5) * (low + high)
         many = np.int32(0)
@@ -115,8 +134,21 @@ def passing(peak: Sums, limit: Sums, lanes: Labels, groups: Unsigned) -> Unsigne
         for j in range(at, at + width):
             hit |= np.int32(peak[j] >= least)
         if hit != 0:
-            first = g * np.uint64(GROUP)
-            for j in range(width):
-                lanes[found] = first + j
-                found += np.uint64(peak[at + j] >= least)
+            for ahead in range(np.uint64(0), width, np.uint64(_FEW)):
+                few, first = at + np.uint64(ahead), g * np.uint64(GROUP) + np.uint64(ahead)
+                found = _passing_few(peak, few, least, first, lanes, found)
+    return found
+
+
+@inlined
+def _passing_few(
+    peak: Sums, few: Unsigned, least: Any, first: Unsigned, lanes: Labels, found: Unsigned
+) -> Unsigned:
+    hit = np.int32(0)
+    for j in range(few, few + np.uint64(_FEW)):
+        hit |= np.int32(peak[j] >= least)
+    if hit != 0:
+        for j in range(np.uint64(_FEW)):
+            lanes[found] = first + j
+            found += np.uint64(peak[few + j] >= least)
     return found

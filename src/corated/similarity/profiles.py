@@ -82,7 +82,10 @@ def arrange(
     """
     n = len(indptr) - 1
     counts = np.diff(indptr)
-    rank = np.argsort(counts, kind="stable").astype(np.int64, copy=False)
+    is_short = n > 0 and int(counts.max()) < 2**16  # then NumPy sorts by digits, in a third of the time
+    rank = np.argsort(counts.astype(np.uint16) if is_short else counts, kind="stable").astype(
+        np.int64, copy=False
+    )
     label = np.empty(n, dtype=np.int64)
     label[rank] = np.arange(n)
     new_indptr, rater_ptr = np.zeros(n + 1, dtype=np.int64), np.zeros(n_objects + 1, dtype=np.int64)
@@ -201,6 +204,8 @@ def popular(profiles: Profiles, limit: int = _POPULAR_BYTES) -> Popular:
     # Below a few raters, walking them is as quick as looking candidates up.
     most = min(limit // max(n, 1), int((counts >= 64).sum()))
     slot = np.full(len(counts), -1, dtype=np.int64)
+    if most == 0:
+        return Popular(slot, np.zeros(0, dtype=np.uint8), n)
     chosen = np.argsort(-counts, kind="stable")[:most]
     slot[chosen] = np.arange(most)
     codes = np.full(most * n, MISSING, dtype=np.uint8)

@@ -27,6 +27,7 @@ from corated.similarity.tasks import CHUNK, Floats, Ints, Labels, Task
 __all__ = [
     "NEVER",
     "SLACK",
+    "Lists",
     "Room",
     "Rows",
     "alike_together",
@@ -95,7 +96,7 @@ class Room(NamedTuple):
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
     some, sums, value : uint32, int64 (6, ·), float64 (CHUNK,), those that are evaluated together
     key, tie, place : float64, int64, int64 (2 k + 2 + CHUNK,), as in `TopK`, and where each goes
-    alike_key, alike_tie : float64, int64 (k + 1,), the best of a profile that several have, itself included
+    sorted_key, sorted_tie : float64, int64 (k + 1,), the best, best first
     """
 
     acc: Words
@@ -118,8 +119,25 @@ class Room(NamedTuple):
     key: Floats
     tie: Ints
     place: Ints
-    alike_key: Floats
-    alike_tie: Ints
+    sorted_key: Floats
+    sorted_tie: Ints
+
+
+class Lists(NamedTuple):
+    """Where rows are written, one for each subject; threads share them, since rows are each one's own.
+
+    start : int64 (rows,), where a row begins; there is room for as many as it can have
+    size : int64 (rows,), how many it has
+    neighbor, value, common : int32, float64, int32, by rank of the neighbor's id
+    sign : of the measure; values are keys times it
+    """
+
+    start: Ints
+    size: Ints
+    neighbor: Words
+    value: Floats
+    common: Words
+    sign: float
 
 
 def can_serve(layouts: list[Layout], task: Task, n: int, k: int) -> bool:
@@ -217,7 +235,10 @@ def is_constant(layout: Layout) -> bool:
 
 def alike_together(profiles: Profiles, labels: Ints) -> Ints:
     """Return the order of some labels: by number of ratings, and the same profiles of one rating together."""
-    first, counts = profiles.indptr[labels], profiles.indptr[labels + 1] - profiles.indptr[labels]
-    within, ones = labels.copy(), counts == 1
-    within[ones] = (profiles.objects[first[ones]].astype(np.int64) << 8) | profiles.codes[first[ones]]
-    return np.lexsort((within, counts))
+    order = np.argsort(labels)  # labels are by number of ratings already
+    ones = np.searchsorted(labels[order], np.searchsorted(np.diff(profiles.indptr), [1, 2]))
+    alone = order[ones[0] : ones[1]]
+    first = profiles.indptr[labels[alone]]
+    within = (profiles.objects[first].astype(np.int64) << 8) | profiles.codes[first]
+    order[ones[0] : ones[1]] = alone[np.argsort(within, kind="stable")]
+    return order
