@@ -1,9 +1,7 @@
 """A store and an index in one: what was written is there, also after restarts and crashes, on both."""
 
-import os
-import subprocess
-import sys
 import threading
+import time as clock
 import warnings
 
 import numba
@@ -20,9 +18,18 @@ from hypothesis.stateful import (
 )
 
 import corated as cr
-from corated.errors import CoratedNotice, DataError, ParameterError, StoreError, StoreUnavailableError
+from corated.errors import (
+    CoratedNotice,
+    DataError,
+    LogTrimmedError,
+    ParameterError,
+    StoreError,
+    StoreUnavailableError,
+    UnknownIdError,
+)
 from corated.live import embedded as embedded_module
 from corated.live.restart import read_restart
+from corated.live.store import Item
 
 from .. import servers
 from ..servers import DATABASES, new_place
@@ -80,6 +87,60 @@ def test_an_import_brings_its_scale_ids_and_titles(place):
         assert db.index.ratings().to_arrow().equals(made.ratings.to_arrow())
         assert db.recommend(made.ratings.users.id(0)).to_pylist()[0]["title"]
         assert db.verify(users=10).ok
+
+
+def test_users_and_items_are_taken_out(place):
+    """All ratings of one, durably and logged, so that others follow; the catalog's lines go by themselves."""
+    with cr.open(place, scale=(1, 5, 1), model=MODEL) as db, cr.open(place, model=MODEL) as other:
+        db.write([(user, item, 3) for user in USERS for item in ITEMS])
+        db.put_items([Item("x", "X"), Item("7", "Seven")])
+        other.refresh()
+        other.rate("ann", "new", 5)  # which db has not seen when it takes ann out
+        assert db.remove_user("ann") == db.position == 26 + 6
+        assert db.remove_item("x") == db.position == 32 + 4
+        assert db.remove_user("nobody") == db.remove_item("nothing") == 36
+        assert db.profile("ann") == db.index.raters("x") == {} and db.index.n_ratings == 16
+        assert db.index.raters("7") == dict.fromkeys(sorted(USERS[1:]), 3.0)
+        assert db.delete_items(["x", "nothing"]) == 1 and db.delete_items(["x"]) == 0
+        assert db.index.catalog.ids.ids.to_pylist() == ["7"]
+        other.refresh()
+        assert held(other) == held(db) and other.verify().ok
+        with pytest.raises(UnknownIdError):
+            db.recommend("ann")
+    with cr.open(place, model=MODEL) as db:
+        assert len(held(db)) == 16 and db.verify().ok
+
+
+# -- how long the log is -----------------------------------------------------------------------
+
+
+def test_the_log_forgets_what_is_old_and_nothing_else(place, monkeypatch):
+    """By itself, at `keep` and `close`: changes and keys older than said. Ratings stay, others follow on."""
+    day = 86_400 * 10**9
+    with cr.open(place, scale=(1, 5, 1), model=MODEL) as db:
+        now = clock.time_ns()
+        with monkeypatch.context() as patched:
+            patched.setattr(clock, "time_ns", lambda: now - 31 * day)
+            old = db.rate("ann", "x", 5, key="old")
+            patched.setattr(clock, "time_ns", lambda: now - 29 * day)
+            db.rate("bob", "x", 4, key="new")
+        assert [logged.position for logged in db.store.changes(0)] == [1, 2]
+        with cr.open(place, model=MODEL, log_days=None) as other:
+            db.keep()
+            with pytest.raises(LogTrimmedError):
+                db.store.changes(0)
+            assert [logged.position for logged in db.store.changes(old)] == [2]
+            db.rate("cat", "x", 3)
+            assert other.refresh() == 3 and held(other) == held(db)
+        assert db.rate("bob", "x", 4, key="new") == 2  # a repetition
+        assert db.rate("ann", "x", 5, key="old") == 4  # a new write
+        assert db.verify().ok
+    cr.open(place, model=MODEL, log_days=0).close()
+    with cr.open(place, model=MODEL) as db:
+        assert db.store.info.readable == db.position == 4 and len(held(db)) == 3
+    for wrong in (-1, float("nan"), 10**9):
+        with pytest.raises(ParameterError, match="log_days"):
+            cr.open(place, log_days=wrong)
 
 
 # -- the same after a restart ---------------------------------------------------------------------
@@ -244,18 +305,55 @@ def test_reads_go_on_while_the_server_is_away(tmp_path, monkeypatch):
         server.start()
         with cr.open(server.address("public"), scale=(1, 5, 1), model=MODEL) as db:
             db.write([("ann", "x", 5), ("bob", "x", 5), ("bob", "y", 4), ("cat", "x", 4), ("cat", "y", 5)])
-            server.stop()
-            with pytest.raises(StoreUnavailableError):
+            stop, listed, wrong = threading.Event(), [], []
+
+            def read():
+                try:
+                    while not stop.is_set():
+                        listed.append([row["item_id"] for row in db.recommend("ann")])
+                except Exception as error:  # noqa: BLE001 - told below
+                    wrong.append(error)
+
+            readers = [threading.Thread(target=read) for _ in range(2)]
+            for reader in readers:
+                reader.start()
+            try:
+                server.stop()
+                assert not db.stale  # nobody has looked
+                with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+                    db.rate("ann", "z", 3)
+                assert db.stale
+                with pytest.raises(StoreUnavailableError):
+                    db.refresh()
+                begun = len(listed)
+                while len(listed) < begun + 4 and not wrong:
+                    clock.sleep(0.001)
+                assert db.stale and "z" not in db.profile("ann")
+                server.start()
                 db.rate("ann", "z", 3)
-            with pytest.raises(StoreUnavailableError):
-                db.refresh()
-            assert db.stale and [row["item_id"] for row in db.recommend("ann")] == ["y"]
-            assert "z" not in db.profile("ann")
-            server.start()
-            db.rate("ann", "z", 3)
+            finally:
+                stop.set()
+                for reader in readers:
+                    reader.join()
+            assert not wrong and all(items == ["y"] for items in listed)
             assert not db.stale and db.profile("ann") == {"x": 5.0, "z": 3.0} and db.verify().ok
     finally:
         server.remove()
+
+
+def test_answers_go_on_when_everything_has_to_be_read_anew_and_cannot(place, monkeypatch):
+    """The log was cut, and the store goes away while it is read: what there was still answers."""
+    with cr.open(place, scale=(1, 5, 1), model=MODEL) as db, cr.open(place, model=MODEL) as other:
+        db.rate("ann", "x", 5)
+        other.refresh()
+        db.rate("bob", "x", 4)
+        db.store.trim(db.position)
+        with monkeypatch.context() as patched:
+            patched.setattr(other.store, "read", lambda: (_ for _ in ()).throw(StoreUnavailableError("away")))
+            with pytest.raises(StoreUnavailableError):
+                other.refresh()
+            assert other.stale and other.position == 1 and held(other) == {("ann", "x"): 5.0}
+        assert other.refresh() == 2 and not other.stale and held(other) == held(db)
 
 
 # -- any sequence -----------------------------------------------------------------------------------
@@ -306,6 +404,16 @@ class Sequences(RuleBasedStateMachine):
         self.truth |= {(user, item): 2.0 for item in items}
 
     @rule(user=st.sampled_from(USERS))
+    def remove_a_user(self, user):
+        self.db.remove_user(user)
+        self.truth = {pair: rating for pair, rating in self.truth.items() if pair[0] != user}
+
+    @rule(item=st.sampled_from(ITEMS))
+    def remove_an_item(self, item):
+        self.db.remove_item(item)
+        self.truth = {pair: rating for pair, rating in self.truth.items() if pair[1] != item}
+
+    @rule(user=st.sampled_from(USERS))
     def erase(self, user):
         self.db.erase(user)
         self.truth = {pair: rating for pair, rating in self.truth.items() if pair[0] != user}
@@ -347,8 +455,9 @@ class Sequences(RuleBasedStateMachine):
             self.db.store.close()
 
 
+@pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("database", DATABASES)
-def test_any_sequence(database, tmp_path, monkeypatch):
+def test_any_sequence(database, examples, tmp_path, monkeypatch):
     monkeypatch.setenv("CORATED_CACHE", str(tmp_path / "cache"))
     places = iter(range(10**6))
 
@@ -361,80 +470,16 @@ def test_any_sequence(database, tmp_path, monkeypatch):
         return new_place(database, folder)
 
     Sequences.place = staticmethod(place)
-    many = (2, 8) if numba.config.DISABLE_JIT else (6, 15)
+    steps = 8 if numba.config.DISABLE_JIT else 20
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoratedNotice)
         run_state_machine_as_test(
             Sequences,
             settings=settings(
-                max_examples=many[0],
-                stateful_step_count=many[1],
+                max_examples=examples,
+                stateful_step_count=steps,
                 deadline=None,
                 phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
                 suppress_health_check=list(HealthCheck),
             ),
         )
-
-
-# -- killed at any moment ---------------------------------------------------------------------------
-
-WRITER = """
-import sys, corated as cr
-db = cr.open(sys.argv[1], scale=(1, 5, 1), model=cr.Popularity())
-print("begun", flush=True)
-at = int(sys.argv[2])
-while True:
-    if at % 7 == 3:
-        db.keep()
-    if at % 5 == 4:
-        db.write([(f"u{at}", "a", at % 5 + 1), (f"u{at}", "b", at % 5 + 1)])
-    else:
-        db.rate(f"u{at}", "a", at % 5 + 1)
-    print(at, flush=True)
-    at += 1
-"""
-
-
-def killed(place, begin, seconds):
-    """Let a process write until it is killed; returns the numbers it acknowledged."""
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", WRITER, str(place), str(begin)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"CORATED_CACHE": os.environ["CORATED_CACHE"]},
-    )
-    assert child.stdout.readline() == "begun\n"
-    done = [int(child.stdout.readline())]  # from then on at any moment, however slow the machine
-    timer = threading.Timer(seconds, child.kill)
-    timer.start()
-    done += [int(line) for line in child.stdout if line.endswith("\n")]
-    child.wait()
-    timer.cancel()
-    return done
-
-
-def check_killed(place, times):
-    acknowledged = []
-    for at in range(times):
-        begin = acknowledged[-1] + 10 if acknowledged else 0
-        acknowledged += killed(place, begin, 0.02 + 0.31 * ((at * 0.618034) % 1))
-        with cr.open(place, model=cr.Popularity()) as db:
-            assert db.verify(users=5).ok
-            for number in acknowledged:
-                wanted = {"a": number % 5 + 1.0} | ({"b": number % 5 + 1.0} if number % 5 == 4 else {})
-                assert db.profile(f"u{number}") == wanted, number
-            for user in db.index.ratings().users.ids.to_pylist():
-                number = int(user[1:])  # also what was written and not acknowledged is there whole
-                assert len(db.profile(user)) == (2 if number % 5 == 4 else 1)
-    assert acknowledged
-
-
-@pytest.mark.jit
-def test_nothing_acknowledged_is_lost_when_killed(place):
-    check_killed(place, 3)
-
-
-@pytest.mark.slow
-@pytest.mark.jit
-def test_nothing_acknowledged_is_lost_when_killed_many_times(place):
-    check_killed(place, 80)

@@ -1,4 +1,4 @@
-"""Stores whose processes are killed, whose disks are full, whose files are damaged, whose servers go away.
+"""Stores whose disks are full, whose files are damaged, whose servers go away.
 
 What was acknowledged is there, nothing is there by half, and whatever cannot be done is told in a sentence.
 """
@@ -23,137 +23,16 @@ from corated.ratings.ratings import Ratings
 from .. import servers
 
 STARS = (1, 5, 1)
-DATABASES = ["sqlite", "postgresql"]
-ROUNDS = [10, pytest.param(150, marks=pytest.mark.slow)]
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals, limits and mounts as POSIX has them"),
     pytest.mark.jit,  # kernels have no part in this, so once is enough
 ]
 
-# Loads everything once, and forks a worker for each line. It prints "worker PID", what the worker has done,
-# a line each, and "end".
-NURSERY = """
-import os, sys
-import numpy as np
-from corated.live.store import Change, open_store
-from corated.ratings.ratings import Ratings
-
-def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
-
-def write(place, tag):
-    store, k = open_store(place), 0
-    while True:
-        changes = [Change(f"{tag}-{side}", f"i{k}", 1 + k % 5, k) for side in "ab"]
-        say("done", k, store.write(changes, key=f"{tag}-{k}").position)
-        k += 1
-
-def import_(place, tag):
-    store, k = open_store(place), 0
-    users, items = (column.astype(str) for column in np.divmod(np.arange(5_000), 100))
-    while True:
-        values = np.full(len(users), 1 + k % 5)
-        store.import_(Ratings.from_arrays(users, items, values, scale=(1, 5, 1), ids="text"))
-        say("done", k)
-        k += 1
-
-for line in sys.stdin:
-    what, place, tag = line.split()
-    worker = os.fork()
-    if worker == 0:
-        {"write": write, "import": import_}[what](place, tag)
-    say("worker", worker)
-    os.waitpid(worker, 0)
-    say("end")
-"""
-
-
-class Nursery:
-    """Starts workers and kills them."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-
-    def killed_after(self, seconds, what, place, tag):
-        """Let a worker work, kill it so long after its first answer, and return how much it acknowledged."""
-        self.process.stdin.write(f"{what} {place} {tag}\n")
-        worker, acknowledged, timer = None, 0, None
-        while (line := self.process.stdout.readline().split())[:1] != ["end"]:
-            assert line, "the nursery died"
-            if line[0] == "worker":
-                worker = int(line[1])
-            else:
-                assert int(line[1]) == acknowledged
-                acknowledged += 1
-            if worker and acknowledged and timer is None:
-                timer = threading.Timer(seconds, os.kill, (worker, signal.SIGKILL))
-                timer.start()
-        timer.join()
-        return acknowledged
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    made = Nursery()
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=DATABASES)
-def place(request, tmp_path):
-    return str(tmp_path / "store.db") if request.param == "sqlite" else servers.shared().address()
-
 
 def rows_of(store):
     with store.read() as snapshot:
         return {(row["user_id"], row["item_id"]): row["rating"] for row in snapshot.table().to_pylist()}
-
-
-@pytest.mark.parametrize("rounds", ROUNDS)
-def test_a_writer_is_killed(nursery, place, rounds):
-    moments, total = random.Random(rounds), 0
-    with open_store(place, scale=STARS) as store:
-        for at in range(rounds):
-            acknowledged = nursery.killed_after(moments.uniform(0, 0.1), "write", place, f"r{at}")
-            rows = rows_of(store)
-            a, b = (sorted(item for user, item in rows if user == f"r{at}-{side}") for side in "ab")
-            assert a == b  # none by half
-            assert {f"i{k}" for k in range(acknowledged)} <= set(a)
-            assert len(a) <= acknowledged + 1  # the one that was not acknowledged may be there
-            # Who does not know writes it again with its key, and it is there once.
-            changes = [
-                Change(f"r{at}-{side}", f"i{acknowledged}", 1 + acknowledged % 5, acknowledged)
-                for side in "ab"
-            ]
-            written = store.write(changes, key=f"r{at}-{acknowledged}")
-            total += 2 * (acknowledged + 1)
-            assert written.position == store.position == total
-            assert store.verify() == []
-        assert [logged.position for logged in store.changes(0, limit=total + 9)] == list(range(1, total + 1))
-
-
-@pytest.mark.parametrize("rounds", ROUNDS)
-def test_an_import_is_killed(nursery, place, rounds):
-    moments = random.Random(rounds)
-    with open_store(place, scale=STARS, timed=False) as store:
-        for at in range(rounds):
-            acknowledged = nursery.killed_after(moments.uniform(0, 0.1), "import", place, f"r{at}")
-            (value,) = set(rows_of(store).values())  # all of one import
-            assert store.info.n_ratings == 5_000
-            assert value in {1 + (acknowledged - 1) % 5, 1 + acknowledged % 5}
-            assert store.verify() == []
 
 
 # -- disks ------------------------------------------------------------------------------------------------

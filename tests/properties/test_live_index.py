@@ -127,6 +127,9 @@ class LiveSequences(RuleBasedStateMachine):
         for user in self.users:
             mine = {i: v for (u, i), (v, _) in sorted(self.truth.items()) if u == user}
             assert self.index.profile(user) == mine
+        for item in self.items:
+            mine = {u: v for (u, i), (v, _) in sorted(self.truth.items()) if i == item}
+            assert self.index.raters(item) == mine and list(self.index.raters(item)) == list(mine)
 
     @invariant()
     def answers_are_those_of_a_fit(self):

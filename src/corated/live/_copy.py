@@ -7,12 +7,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from corated.errors import OutputError, StoreError
+from corated.errors import CoratedError, OutputError, StoreError
 from corated.live._database import Database
 from corated.live._head import read_head
 from corated.live._migrate import to_newest
 from corated.live._schema import CATALOG, KEYS, LOG, RATINGS, STORE
-from corated.live._sqlite import Sqlite
+from corated.live._sqlite import Sqlite, not_written
 from corated.output import atomic_path
 
 __all__ = ["copy_rows", "copy_to_file"]
@@ -34,19 +34,42 @@ def copy_to_file(source: Database, path: str | os.PathLike[str]) -> None:
         # Its log of pages would be taken for one of the new file.
         raise OutputError(f"{path} is a store in use.", hint="choose another name, or close that store")
     with atomic_path(path) as temporary:
-        if isinstance(source, Sqlite):
-            source.copy_file(temporary, os.fspath(path))
-        copy = Sqlite(temporary)
-        copy.shown = os.fspath(path)
         try:
-            if isinstance(source, Sqlite):
-                with copy.writing() as cursor:
-                    _name_anew(copy, cursor)
-            else:
-                to_newest(copy, create=True)
-                copy_rows(source, copy)
+            _fill(source, temporary, os.fspath(path))
         finally:
-            copy.close()
+            for suffix in ("-wal", "-shm"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def _fill(source: Database, path: Path, shown: str) -> None:
+    """Write a store to one new file, which will be moved without the files that SQLite keeps beside it."""
+    if isinstance(source, Sqlite):
+        source.copy_file(path, shown)
+    copy = _Copy(path, shown)
+    try:
+        if isinstance(source, Sqlite):
+            with copy.writing() as cursor:
+                _name_anew(copy, cursor)
+        else:
+            to_newest(copy, create=True)
+            copy_rows(source, copy)
+        # Closing does it, too, but does not tell when it fails.
+        copy.forget_pages()
+    finally:
+        copy.close()
+
+
+class _Copy(Sqlite):
+    """A copy on its way to its place: its errors are those of an output."""
+
+    def __init__(self, path: Path, shown: str) -> None:
+        self._target = shown
+        super().__init__(path)
+        self.shown = shown
+
+    def translated(self, error: BaseException, *, committing: bool) -> CoratedError:  # noqa: ARG002
+        """Return the error to tell in place of one of SQLite."""
+        return not_written(self._target, error)
 
 
 def copy_rows(source: Database, target: Database) -> None:

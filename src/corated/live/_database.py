@@ -14,7 +14,7 @@ from corated.errors import CoratedError, MissingExtraError, StoreError, StoreUna
 try:
     import sqlalchemy as sa
 
-    from corated.live._schema import Statements
+    from corated.live._schema import statements_for
 except ImportError as missing:
     raise MissingExtraError(
         f"A store needs SQLAlchemy, which cannot be imported ({missing}).",
@@ -39,7 +39,7 @@ class Database(ABC):
 
     def __init__(self, engine: sa.Engine, shown: str) -> None:
         self.engine, self.shown = engine, shown
-        self.statements = Statements(engine.dialect)
+        self.statements = statements_for(engine.dialect)
         self._turn = threading.Lock()
         self._process = os.getpid()
         self._closed = False

@@ -21,6 +21,7 @@ __all__ = [
     "STORE",
     "VERSION_TABLE",
     "Statements",
+    "statements_for",
 ]
 
 REVISION = "1"
@@ -87,6 +88,17 @@ CATALOG = sa.Table(
 )
 
 
+_MADE: dict[tuple[str, str], Statements] = {}
+
+
+def statements_for(dialect: sa.Dialect) -> Statements:
+    """Return the statements of a dialect, written once: that takes longer than opening a file."""
+    key = (dialect.name, dialect.paramstyle)
+    if key not in _MADE:
+        _MADE[key] = Statements(dialect)
+    return _MADE[key]
+
+
 class Statements:
     """Every statement as text for the driver, with its parameters by place, in the order of the comments.
 
@@ -145,6 +157,8 @@ class Statements:
         self.position_at = self.text(
             sa.select(sa.func.max(LOG.c.position)).where(LOG.c.written <= sa.bindparam("time"))
         )
+        first = sa.select(sa.func.min(LOG.c.position)).scalar_subquery()
+        self.first_written = self.text(sa.select(LOG.c.written).where(LOG.c.position == first))
         of_user = LOG.c.user_id == sa.bindparam("user")
         self.erase_log = self.text(sa.delete(LOG).where(of_user))  # user
         named = sa.exists().where(of_user, LOG.c.position > KEYS.c.before, LOG.c.position <= KEYS.c.position)

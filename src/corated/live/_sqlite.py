@@ -20,7 +20,7 @@ from corated.errors import CoratedError, OutputError, StoreError
 from corated.live._database import WAIT, Database
 from corated.live._schema import VERSION_TABLE
 
-__all__ = ["Sqlite", "network_file_system"]
+__all__ = ["Sqlite", "network_file_system", "not_written"]
 
 _MOUNTS = Path("/proc/mounts")
 _NETWORK = re.compile(
@@ -84,9 +84,16 @@ class Sqlite(Database):
         driver = cast("sqlite3.Connection | None", connection.driver_connection)
         return driver is not None and driver.in_transaction  # a rollback failed
 
-    def translated(self, error: BaseException, *, committing: bool) -> CoratedError:  # noqa: ARG002
+    def translated(self, error: BaseException, *, committing: bool) -> CoratedError:
         """Return the error to tell in place of one of SQLite."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        whole = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        code = whole & 0xFF
+        if committing and whole in _OF_SYNCING:
+            return StoreError(
+                f"The disk did not confirm a write to {self.shown} (SQLite: {error}). It does not count now; "
+                "after a crash it might.",
+                hint="look for a failing disk; write it again then, with the same key= where it had one",
+            )
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return self.busy()
         what, hint = _SAID.get(code, ("cannot be used", "look at the message of SQLite"))
@@ -155,10 +162,7 @@ class Sqlite(Database):
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_WRITING:
                     raise
-                raise OutputError(
-                    f"The backup {shown} could not be written (SQLite: {error}).",
-                    hint="make room or choose another place; the file that stood there before is unharmed",
-                ) from error
+                raise not_written(shown, error) from error
 
     def problems(self) -> list[str]:
         """Return what SQLite finds wrong with its file."""
@@ -169,7 +173,16 @@ class Sqlite(Database):
         return broken + [f"a row of {row[0]} refers to nothing" for row in astray]
 
 
+def not_written(shown: str, error: BaseException) -> OutputError:
+    """Return the error of a backup that cannot be written."""
+    return OutputError(
+        f"The backup {shown} could not be written (SQLite: {error}).",
+        hint="make room or choose another place; the file that stood there before is unharmed",
+    )
+
+
 _OF_WRITING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_OF_SYNCING = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 _SAID = {
     sqlite3.SQLITE_NOTADB: ("is no SQLite database", "choose another file"),
     sqlite3.SQLITE_CORRUPT: (

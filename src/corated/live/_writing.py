@@ -20,6 +20,7 @@ __all__ = [
     "Key",
     "answer_of",
     "begin_with",
+    "begins_before",
     "check_position",
     "erase_user",
     "key_of",
@@ -162,6 +163,13 @@ def trim_log(database: Database, cursor: Any, head: Head, upto: int | datetime) 
     if upto > head.readable:
         move(database, cursor, head.position, upto)
     return trimmed
+
+
+def begins_before(database: Database, cursor: Any, moment: datetime) -> bool:
+    """Tell whether the first change in the log was written before a moment."""
+    cursor.execute(database.statements.first_written)
+    found = cursor.fetchone()
+    return found is not None and int(found[0]) < _microseconds(moment)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -18,6 +18,8 @@ from corated.live.state import State
 from corated.live.timely import LiveEveryone
 from corated.live.weighing import Aged, weighing_of
 from corated.models.base import Answer, Fit, Recommendations, Recommender, answer_for
+from corated.models.explain import Asked as ReasonAsked
+from corated.models.explain import Explanation, explain_all
 from corated.models.fallback import Fallback
 from corated.models.filters import Filters
 from corated.models.rules import Like
@@ -44,7 +46,6 @@ class Question:
     """What is asked about a user, in the caller's ids.
 
     items : what something is to be said about;  at : the time that ages are counted to, None for the latest
-    is_reason : whether more is asked than a list
     """
 
     user: Id
@@ -52,7 +53,6 @@ class Question:
     at: int | None = None
     filters: Filters = field(default_factory=Filters)
     items: tuple[Id, ...] = ()
-    is_reason: bool = False
 
 
 class Current:
@@ -124,7 +124,23 @@ class Current:
 
     def recommend(self, question: Question) -> Recommendations:
         """Return a user's list."""
+        return self._listed(*self._answer(question), question)
+
+    def reasoned(
+        self, question: Question, *, anonymous: bool, most: int | None
+    ) -> tuple[Recommendations, list[Explanation]]:
+        """Return a user's list, and why each of its items is there."""
         fit, answer = self._answer(question)
+        listed = self._listed(fit, answer, question)
+        items = listed.to_arrow()["item_id"].to_pylist()
+        if not items:
+            return listed, []
+        asked = ReasonAsked(question.user, items[0], question.n)
+        plain = None if question.filters else answer
+        return listed, explain_all(fit, asked, items, self.run, anonymous=anonymous, most=most, listed=plain)
+
+    @staticmethod
+    def _listed(fit: Fit, answer: Answer, question: Question) -> Recommendations:
         users = fit.ratings.users
         return Recommendations(fit, users.take([users.code(question.user)]), question.n, answer)
 
@@ -146,7 +162,7 @@ class Current:
         code = self.code("users", question.user)
         for item in question.items:
             self.code("items", item)
-        if self.source is None or (question.is_reason and not self.source.explains):
+        if self.source is None:
             if question.at is not None:
                 raise ParameterError(
                     "at= was given, and this model is fitted anew.", hint="give the model its own at="
@@ -155,7 +171,7 @@ class Current:
         if question.at is not None and question.at < self.state.latest:
             return self._fitted_at(question.at)
         many = self.state.by_user.size(code) + 2 * question.n
-        enough = 2**31 if question.filters.keys() - {"exclude_seen"} else many
+        enough = 2**31 if question.items or question.filters.keys() - {"exclude_seen"} else many
         asked = Asked(code, question.n, enough, question.at)
         return self._fitted_around(self.source.prepared(self, asked), code)
 

@@ -7,7 +7,9 @@ import re
 import threading
 import time as clock
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -17,6 +19,7 @@ from corated.errors import (
     LogTrimmedError,
     ModelFileError,
     OutputError,
+    ParameterError,
     StoreError,
     StoreUnavailableError,
 )
@@ -49,6 +52,7 @@ __all__ = ["Embedded", "open", "restart_path"]
 T = TypeVar("T")
 
 _DEFAULT_SCALE = Scale(0.0, 10.0, 0.5)
+_MOST_DAYS = 100_000
 _LOGGED = 50_000
 """Changes that are read from the log at a time."""
 
@@ -66,6 +70,7 @@ def open(
     restart: str | os.PathLike[str] | bool = True,
     follow: float | None = None,
     threads: int | None = None,
+    log_days: float | None = 30.0,
 ) -> Embedded:
     """Open a store of ratings and answer from it; made where there is none.
 
@@ -76,14 +81,23 @@ def open(
         PostgreSQL in the cache folder), False for none
     follow : seconds between two looks at what other processes wrote; None for `refresh` and writes alone
     threads : of what is fitted anew; None for every core
+    log_days : how long changes and idempotency keys are kept in the log, which other processes follow: `keep`
+        and `close` forget those that are older; None for ever. A process that has not looked for so long
+        reads every rating anew; a write that is repeated with its key after so long is written again.
 
-    Errors as for `open_store`.
+    Errors as for `open_store`, and `ParameterError` for `log_days` below 0.
     """
+    if log_days is not None and not 0 <= log_days <= _MOST_DAYS:
+        raise ParameterError(
+            f"log_days={log_days!r}.", expected=f"a number from 0 to {_MOST_DAYS:,}", hint="or None for ever"
+        )
     store = open_store(
         where, create=create, scale=scale, user_ids=user_ids, item_ids=item_ids, timed=timed, widen=widen
     )
     try:
-        return Embedded(store, where, model=model, restart=restart, follow=follow, threads=threads)
+        opened = Embedded(store, where, model=model, restart=restart, follow=follow, threads=threads)
+        opened._log_days = log_days
+        return opened
     except BaseException:
         store.close()
         raise
@@ -113,9 +127,10 @@ class Embedded(Closing):
         self._restart = restart_path(where, store, restart)
         self._index: LiveIndex | None = None
         self._position, self._kept, self._catalog_version = 0, -1, -1
-        self._stale, self._stop = False, threading.Event()
-        self._load()
+        self._stale, self._stop, self._looked = False, threading.Event(), clock.monotonic()
         self._follower: threading.Thread | None = None
+        self._log_days: float | None = None  # until `open` says how long
+        self._load()
         if follow is not None:
             self._follower = threading.Thread(target=self._follow, args=(follow,), daemon=True)
             self._follower.start()
@@ -167,8 +182,7 @@ class Embedded(Closing):
                 self._index.write(one.change for one in logged)
                 self._position = logged[-1].position
         except LogTrimmedError:
-            self._index, self._position = None, 0
-            self._load()
+            self._load()  # answers come from what there was until it is all read
             return
         version = self._store.catalog_version
         if version != self._catalog_version:
@@ -187,12 +201,13 @@ class Embedded(Closing):
         `stale` says so.
         """
         with self._writing:
+            begun = clock.monotonic()
             try:
                 self._catch_up()
             except StoreUnavailableError:
                 self._stale = True
                 raise
-            self._stale = False
+            self._stale, self._looked = False, begun
             return self._position
 
     def _follow(self, seconds: float) -> None:
@@ -209,6 +224,11 @@ class Embedded(Closing):
     def stale(self) -> bool:
         """Whether the store could not be reached when last looked at, so that answers may lack writes."""
         return self._stale
+
+    @property
+    def unseen_seconds(self) -> float:
+        """For how long writes of other processes may have gone unseen; 0 where nobody follows them."""
+        return clock.monotonic() - self._looked if self._follower is not None else 0.0
 
     @property
     def position(self) -> int:
@@ -231,14 +251,27 @@ class Embedded(Closing):
         return self._index
 
     def keep(self) -> None:
-        """Write the file from which the next start is quick; raises `OutputError`."""
+        """Write the file from which the next start is quick, and forget the log's oldest part; see `open`.
+
+        Raises `OutputError` and `StoreError`.
+        """
         with self._writing:
+            self._trim()
             if self._index is None or self._restart is None or self._kept == self._position:
                 return
             identity, choice = self._store.head().identity, self._index.choice
             made = Restart(self._index.ratings(), identity, self._position, repr(self._model), choice)
             write_restart(self._restart, made)
             self._kept = self._position
+
+    def _trim(self) -> None:
+        """Forget what is older than the log is to be, another time where that cannot be done now."""
+        if self._log_days is None:
+            return
+        upto = datetime.now(UTC) - timedelta(days=self._log_days)
+        with suppress(StoreError):
+            if self._store.begins_before(upto):
+                self._store.trim(upto)
 
     def close(self) -> None:
         """Keep the file for the next start, if it can be written, and close the store."""
@@ -247,7 +280,7 @@ class Embedded(Closing):
             self._follower.join()
         try:
             self.keep()
-        except OutputError as error:
+        except (OutputError, StoreError) as error:
             warnings.warn(f"The next start will read every rating: {error}", CoratedNotice, stacklevel=2)
         finally:
             self._store.close()
@@ -272,6 +305,28 @@ class Embedded(Closing):
         """Take out a rating, durably, if it is there; returns the position from which it is gone."""
         return self.write([(user, item, None)], key=key)
 
+    def remove_user(self, user: Id) -> int:
+        """Take out all ratings of a user, durably; returns the position from which they are gone.
+
+        The log still has them, so that other processes follow: see `erase` for a user to be forgotten.
+        """
+        return self._remove_all(lambda index: [(user, item, None) for item in index.profile(user)])
+
+    def remove_item(self, item: Id) -> int:
+        """Take out all ratings of an item, durably; returns the position from which they are gone.
+
+        Its line in the catalog stays: see `delete_items`.
+        """
+        return self._remove_all(lambda index: [(user, item, None) for user in index.raters(item)])
+
+    def _remove_all(self, of: Callable[[LiveIndex], list[tuple[Id, Id, None]]]) -> int:
+        """Take out ratings until there are none: another process may write one meanwhile."""
+        with self._writing:
+            self._catch_up()
+            while self._index is not None and (found := of(self._index)):
+                self.write(found)
+            return self._position
+
     def write(self, ratings: Iterable[tuple[Any, ...]], *, key: str | None = None) -> int:
         """Write and take out ratings: tuples (user, item, rating or None[, time]); all of them, or none."""
         given = [_change(one) for one in ratings]
@@ -280,7 +335,11 @@ class Embedded(Closing):
             if key is None and self._is_timed():
                 now = clock.time_ns() // 1000
                 given = [one._replace(time=now) if one.time is None else one for one in given]
-            written = self._store.write(given, key=key)
+            try:
+                written = self._store.write(given, key=key)
+            except StoreUnavailableError:
+                self._stale = True
+                raise
             self._stale = False
             if key is None and self._index is not None and written.before == self._position:
                 self._index.write(given)
@@ -321,6 +380,13 @@ class Embedded(Closing):
             self._catch_up()
             return count
 
+    def delete_items(self, ids: Iterable[Id]) -> int:
+        """Take items out of the catalog, not out of the ratings; returns how many were there."""
+        with self._writing:
+            count = self._store.delete_items(ids)
+            self._catch_up()
+            return count
+
     def erase(self, user: Id) -> Erased:
         """Erase a user everywhere: in the store, the index, and the file for the next start.
 
@@ -355,6 +421,18 @@ class Embedded(Closing):
     ) -> Explanation:
         """Tell what a score is made of; see `LiveIndex.explain`."""
         return self.index.explain(user, item, n=n, anonymous=anonymous, most=most)
+
+    def reasoned(
+        self,
+        user: Id,
+        *,
+        n: int = 10,
+        anonymous: bool = False,
+        most: int | None = None,
+        **filters: Unpack[Filters],
+    ) -> tuple[Recommendations, list[Explanation]]:
+        """Recommend, and tell of each row why it is there; see `LiveIndex.reasoned`."""
+        return self.index.reasoned(user, n=n, anonymous=anonymous, most=most, **filters)
 
     def why_not(self, user: Id, item: Id, *, n: int = 10, **filters: Unpack[Filters]) -> WhyNot:
         """Tell why an item is not listed; see `LiveIndex.why_not`."""

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from corated.errors import DataError, ParameterError
 from corated.live.current import Current, Question
+from corated.live.ids import LiveIds
 from corated.live.lock import ReadWriteLock
 from corated.live.parts import source_of
+from corated.live.rows import LiveRows
 from corated.live.state import Change, State
 from corated.live.verify import Verified, verify
 from corated.models.base import Recommendations, Recommender
@@ -23,6 +25,7 @@ from corated.models.filters import Filters, check_catalog, check_filters
 from corated.models.prediction import Predictions
 from corated.models.presets import preset
 from corated.models.rules import instant
+from corated.models.settings import check_switch
 from corated.models.why import WhyNot
 from corated.neighborhood.engine import Of, check_count, check_ratings
 from corated.ratings.catalog import Catalog
@@ -182,18 +185,33 @@ class LiveIndex:
         with self._lock.reading():
             return self._current.frozen()
 
+    def n_rated(self, user: Id) -> int:
+        """Return how many items a user has rated; 0 for an unknown user."""
+        with self._lock.reading():
+            state = self._current.state
+            code = state.users.find(user)
+            return state.by_user.size(code) if code >= 0 else 0
+
     def profile(self, user: Id) -> dict[Id, float]:
         """Return one user's ratings, item id to rating, by ascending item id; empty for an unknown user."""
         with self._lock.reading():
-            code = self._current.state.users.find(user)
-            if code < 0:
-                return {}
             state = self._current.state
-            rows, here = state.by_user.arrays, state.rated(code)
-            order = np.argsort(state.items.rank[rows.other[here]])
-            items = rows.other[here][order].tolist()
-            values = state.scale.decode(rows.code[here][order]).tolist()
-            return {state.items.id(item): value for item, value in zip(items, values, strict=True)}
+            code = state.users.find(user)
+            return {} if code < 0 else self._row(state.by_user, code, state.items)
+
+    def raters(self, item: Id) -> dict[Id, float]:
+        """Return one item's ratings, user id to rating, by ascending user id; empty for an unknown item."""
+        with self._lock.reading():
+            state = self._current.state
+            code = state.items.find(item)
+            return {} if code < 0 else self._row(state.by_item, code, state.users)
+
+    def _row(self, rows: LiveRows, code: int, others: LiveIds) -> dict[Id, float]:
+        here = rows.row(code)
+        order = np.argsort(others.rank[rows.arrays.other[here]])
+        found = rows.arrays.other[here][order].tolist()
+        values = self._current.state.scale.decode(rows.arrays.code[here][order]).tolist()
+        return {others.id(other): value for other, value in zip(found, values, strict=True)}
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -336,6 +354,25 @@ class LiveIndex:
         with self._lock.reading():
             return self._current.recommend(Question(user, n, self._at(at), checked))
 
+    def reasoned(
+        self,
+        user: Id,
+        *,
+        n: int = 10,
+        anonymous: bool = False,
+        most: int | None = None,
+        **filters: Unpack[Filters],
+    ) -> tuple[Recommendations, list[Explanation]]:
+        """Recommend, and tell of each row why it is there, on the same ratings.
+
+        Parameters, order and errors as for `recommend` and `explain`; ranks in explanations are those in the
+        list without filters.
+        """
+        n, checked = check_count("n", n), check_filters(filters)
+        anonymous = check_switch("anonymous", anonymous)
+        with self._lock.reading():
+            return self._current.reasoned(Question(user, n, None, checked), anonymous=anonymous, most=most)
+
     def place(self, user: Id, item: Id, *, n: int = 10, at: Any = None) -> int:
         """Return the place of an item among the n recommended to a user, from 1; 0 where it is not there."""
         n = check_count("n", n)
@@ -345,15 +382,13 @@ class LiveIndex:
     def predict(self, user: Id, items: Iterable[Id]) -> Predictions:
         """Predict what a user would rate items; see `corated.models.base.Recommender.predict`."""
         items = list(items)
-        return self._asked(
-            Question(user, is_reason=True), lambda model: model.predict([user] * len(items), items)
-        )
+        return self._asked(Question(user), lambda model: model.predict([user] * len(items), items))
 
     def explain(
         self, user: Id, item: Id, *, n: int = 10, anonymous: bool = False, most: int | None = None
     ) -> Explanation:
         """Tell what the score of an item for a user is made of; see `Recommender.explain`."""
-        asked = Question(user, n, items=(item,), is_reason=True)
+        asked = Question(user, n, items=(item,))
         return self._asked(
             asked, lambda model: model.explain(user, item, n=n, anonymous=anonymous, most=most)
         )
@@ -361,7 +396,7 @@ class LiveIndex:
     def why_not(self, user: Id, item: Id, *, n: int = 10, **filters: Unpack[Filters]) -> WhyNot:
         """Tell why an item is not among the n of a user; see `Recommender.why_not`."""
         checked = check_filters(filters)
-        asked = Question(user, n, None, checked, (item,), True)
+        asked = Question(user, n, None, checked, (item,))
         return self._asked(asked, lambda model: model.why_not(user, item, n=n, **checked))
 
     def fitted(self) -> Recommender:

@@ -89,15 +89,7 @@ class Prepared(Protocol):
 
 
 class Source(Protocol):
-    """A model in the form in which it answers for one user at a time.
-
-    explains : whether it also tells reasons and predicts; otherwise a fit does
-    """
-
-    @property
-    def explains(self) -> bool:
-        """Whether it also tells reasons."""
-        ...
+    """A model in the form in which it answers for one user at a time."""
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         """Find what has to be found among all ratings."""
@@ -137,7 +129,6 @@ def _is_live(settings: Settings, ratings: Ratings) -> bool:
 @dataclass(frozen=True)
 class _Popular:
     model: Popularity
-    explains: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         at = around.state.latest if asked.at is None else asked.at
@@ -164,7 +155,6 @@ class _PopularNow:
 @dataclass(frozen=True)
 class _Timely:
     settings: TimelySettings
-    explains: bool = False
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         at = around.state.latest if asked.at is None else asked.at
@@ -188,10 +178,6 @@ class _TimelyNow:
 class _First:
     sources: list[Source]
 
-    @property
-    def explains(self) -> bool:
-        return all(source.explains for source in self.sources)
-
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         return _FirstNow([source.prepared(around, asked) for source in self.sources])
 
@@ -211,7 +197,6 @@ class _FirstNow:
 @dataclass(frozen=True)
 class _Users:
     settings: Settings
-    explains: bool = True
 
     def prepared(self, around: Around, asked: Asked) -> Prepared:
         settings = self.settings

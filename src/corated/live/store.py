@@ -311,6 +311,11 @@ class Store(Closing):
             head = read_head(self._database, cursor, lock=True)
             return _writing.trim_log(self._database, cursor, head, upto)
 
+    def begins_before(self, moment: datetime) -> bool:
+        """Tell whether the log has a change that was written before a moment; a small look tells."""
+        with self._database.reading() as cursor:
+            return _writing.begins_before(self._database, cursor, moment)
+
     def read(self, *, batch: int = 65_536) -> Snapshot:
         """Return all ratings of this moment, to go through in batches of so many while others write.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,14 @@ from corated.models.kernels import FREE, Least
 from corated.models.packed import Packed
 from corated.models.request import Request
 from corated.models.timely import SOURCES, TimelySettings
+from corated.models.timely_account import Raters, Told, compared_by, timely_account
 from corated.models.timely_kernels import (
     ByItem,
     ByUser,
     Everyone,
     LeftOut,
     Named,
+    Now,
     TimelyWork,
     Together,
     new_timely_work,
@@ -32,6 +35,7 @@ from corated.models.timely_kernels import (
 )
 from corated.models.timely_rows import REACH, Clock
 from corated.neighborhood.run import Run
+from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
 from corated.similarity.topk import new_topk
 
@@ -88,11 +92,7 @@ class LiveTimely:
     def answer(self, request: Request, run: Run) -> Answer:  # noqa: ARG002 - it takes no time
         """Rank up to n items for the user; see `corated.models.base.Fitted`."""
         state, n = self.state, min(request.n, len(self.state.items))
-        rows, columns = state.by_user.arrays, state.by_item.arrays
-        aged = state.weighing
-        assert isinstance(aged, Aged)
-        by_user = ByUser(rows.first, rows.last, rows.other, rows.time, rows.weight)
-        by_item = ByItem(columns.first, columns.last, columns.other, columns.time)
+        by_user, by_item, rows = self._by_user, self._by_item, self.state.by_user.arrays
         taken = _NOBODY if request.left_out is None else state.items.order[request.left_out.items]
         starts = np.zeros_like(rows.first) if not request.exclude_seen else rows.first
         ends = starts if not request.exclude_seen else rows.last
@@ -111,7 +111,7 @@ class LiveTimely:
             by_item,
             by_item,
             Together(_NOBODY, _NOBODY, _NO_CODES, _NO_CODES),
-            self.settings.now(Clock(aged.step, self.at, aged.base), is_timed=state.timed),
+            self._now,
             everyone,
             left_out,
             n,
@@ -128,9 +128,51 @@ class LiveTimely:
             return Everyone(np.zeros(0), _NOBODY, 0.0, 0, 0, 0.0)
         return self.everyone.sums(self.state, self.at, enough)
 
-    def account(self, user: int, item: int, n: int, run: Run) -> Account:
-        """Not here: reasons are told by a fit."""
-        raise NotImplementedError
+    @property
+    def _aged(self) -> Aged:
+        aged = self.state.weighing
+        assert isinstance(aged, Aged)
+        return aged
+
+    @property
+    def _clock(self) -> Clock:
+        return Clock(self._aged.step, self.at, self._aged.base)
+
+    @property
+    def _now(self) -> Now:
+        return self.settings.now(self._clock, is_timed=self.state.timed)
+
+    @property
+    def _by_user(self) -> ByUser:
+        rows = self.state.by_user.arrays
+        return ByUser(rows.first, rows.last, rows.other, rows.time, rows.weight)
+
+    @property
+    def _by_item(self) -> ByItem:
+        columns = self.state.by_item.arrays
+        return ByItem(columns.first, columns.last, columns.other, columns.time)
+
+    @cached_property
+    def _told(self) -> Told:
+        rated, walked = _Rated(self.state, self._aged), (self._by_user, self._by_item, self._by_item)
+        return Told(self.settings, self.user, rated, self._clock, self._now, *walked, self._everyone(1))
+
+    def account(self, user: int, item: int, n: int, run: Run) -> Account:  # noqa: ARG002 - of the one user
+        """Tell what the user's score of an item, by rank, is made of; see `corated.models.base.Fitted`."""
+        items, users = self.state.items, self.state.users
+        account = timely_account(self._told, int(items.order[item]))
+        if account.of == "items":
+            return replace(account, who=items.rank[account.who])
+        if account.source != "neighbors":
+            return account
+        # Those behind the score are enough: what two have in common does not depend on others.
+        ranks = np.sort(users.rank[np.append(account.who, self.user)])
+        ratings = self.state.some_ratings(users.order[ranks])
+        who, subject = (
+            np.searchsorted(ranks, users.rank[account.who]),
+            np.searchsorted(ranks, users.rank[self.user]),
+        )
+        return replace(account, who=who, compared=compared_by(self.settings, ratings, int(subject)))
 
     def fold_in(self, profile: Profile, run: Run) -> Folded:
         """Not here: what if is told by a fit."""
@@ -139,6 +181,28 @@ class LiveTimely:
     def pack(self) -> Packed:
         """Return nothing: it is not kept."""
         return Packed()
+
+
+@dataclass(frozen=True)
+class _Rated:
+    """The state as accounts read it; see `corated.models.timely_account.Rated`."""
+
+    state: State
+    aged: Aged
+
+    def raters(self, item: int) -> Raters:
+        rows, row = self.state.by_item.arrays, self.state.by_item.row(item)
+        code = rows.code[row]
+        return Raters(rows.other[row], rows.time[row], self.aged.liked[code], self.state.scale.decode(code))
+
+    def ratings_of(self, user: int, items: Int64s) -> npt.NDArray[np.float64]:
+        rows, row = self.state.by_user.arrays, self.state.rated(user)
+        order = np.argsort(rows.other[row])
+        places = order[np.searchsorted(rows.other[row], items, sorter=order)]
+        return self.state.scale.decode(rows.code[row][places])
+
+    def item_id(self, item: int) -> Id:
+        return self.state.items.id(item)
 
 
 _NOBODY, _NO_CODES = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)

@@ -30,11 +30,13 @@ __all__ = [
     "METADATA",
     "OLDEST",
     "Checked",
+    "JsonError",
     "Stored",
     "check_header",
     "damaged",
     "is_name",
     "opened",
+    "read_strictly",
     "sha256_of",
 ]
 
@@ -102,8 +104,8 @@ class Checked:
     length: int
 
 
-class _JsonError(ValueError):
-    """JSON that Python would take and that is refused; completes a sentence about the header."""
+class JsonError(ValueError):
+    """JSON that Python would take and that is refused; completes a sentence about what has it."""
 
 
 def is_name(name: object) -> bool:
@@ -217,16 +219,19 @@ def _shown(start: bytes) -> str:
 # -- JSON -----------------------------------------------------------------------------------------
 
 
+def read_strictly(text: str) -> Any:
+    """Read JSON in which no key comes twice, and numbers are numbers.
+
+    Raises `JsonError` for others, and what `json.loads` does for what is no JSON.
+    """
+    return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_float=_finite)
+
+
 def _parse(text: bytes | str, part: str, path: Path) -> dict[str, Any]:
     """Parse JSON strictly: UTF-8, an object, no key twice, only numbers that are numbers."""
     try:
-        found = json.loads(
-            text.decode() if isinstance(text, bytes) else text,
-            object_pairs_hook=_distinct,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-    except _JsonError as error:
+        found = read_strictly(text.decode() if isinstance(text, bytes) else text)
+    except JsonError as error:
         raise damaged(path, f"its {part} {error}") from error
     except RecursionError as error:
         raise damaged(path, f"its {part} is nested too deeply") from error
@@ -241,19 +246,19 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _JsonError(f"has the key {_quoted(key)} twice")
+            raise JsonError(f"has the key {_quoted(key)} twice")
         found[key] = value
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _JsonError(f"has {name} for a number")
+    raise JsonError(f"has {name} for a number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _JsonError(f"has a number beyond the floats, {digits[:30]}")
+        raise JsonError(f"has a number beyond the floats, {digits[:30]}")
     return number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,10 +23,21 @@ from corated.ratings.ids import Id, IdMap, quote_id
 from corated.tables import Table
 
 if TYPE_CHECKING:
-    from corated.models.base import Fit, Fitted, Run
+    from corated.models.base import Answer, Fit, Fitted, Run
     from corated.models.settings import Settings
 
-__all__ = ["Asked", "Case", "Explanation", "Place", "case_of", "explain", "placed", "strict"]
+__all__ = [
+    "Asked",
+    "Case",
+    "Explanation",
+    "Place",
+    "case_of",
+    "explain",
+    "explain_all",
+    "place_of",
+    "placed",
+    "strict",
+]
 
 Int64s = npt.NDArray[np.int64]
 _SHOWN = 5
@@ -130,8 +142,12 @@ class Explanation:
         """Return the explanation in one sentence or two."""
         return text.sentence_of(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as dictionaries, lists, text and numbers that JSON can carry."""
+    def to_dict(self, *, most: int | None = None) -> dict[str, Any]:
+        """Return everything as dictionaries, lists, text and numbers that JSON can carry.
+
+        most : contributions at most; None for all
+        """
+        contributions = self.contributions.to_arrow().slice(0, most).to_pylist()
         return {
             "user_id": self.user_id,
             "item_id": self.item_id,
@@ -140,9 +156,7 @@ class Explanation:
             "source": self.source,
             "base": [{"name": name, "amount": strict(amount)} for name, amount in self.base],
             "of": self.of,
-            "contributions": [
-                {name: strict(value) for name, value in row.items()} for row in self.contributions
-            ],
+            "contributions": [{name: strict(value) for name, value in row.items()} for row in contributions],
             "reason": self.reason,
             "rank": self.rank,
             "seen": self.seen,
@@ -269,16 +283,39 @@ class Place:
 
 def placed(part: Fitted, request: Request, item: int, n_items: int, run: Run) -> Place | None:
     """Return where an item stands in the whole list of the one user asked for; None for no candidate."""
-    whole = replace(request, n=max(n_items, 1), out_of=request.recommended)
-    answer = part.answer(whole, run.quietly())
-    lists = answer.lists
-    at = np.flatnonzero(lists.item[: int(lists.size[0])] == item)
-    if not len(at):
+    return _Ranking(part, request, n_items, run).place(item)
+
+
+class _Ranking:
+    """The list of the one user asked for, made as long as it has to be to find an item."""
+
+    def __init__(
+        self, part: Fitted, request: Request, n_items: int, run: Run, first: Answer | None = None
+    ) -> None:
+        self._part, self._run = part, run.quietly()
+        self._made: dict[int, Answer] = {} if first is None else {min(request.n, max(n_items, 1)): first}
+        self._request = replace(request, out_of=request.recommended)
+        self._sizes = sorted({min(request.n, max(n_items, 1)), max(n_items, 1)})
+
+    def place(self, item: int) -> Place | None:
+        """Return where an item stands; None for no candidate."""
+        for n in self._sizes:
+            if n not in self._made:
+                self._made[n] = self._part.answer(replace(self._request, n=n), self._run)
+            answer, size = self._made[n], int(self._made[n].lists.size[0])
+            at = np.flatnonzero(answer.lists.item[:size] == item)
+            if len(at):
+                return place_of(answer, int(at[0]))
+            if size < n:
+                break
         return None
-    place = int(at[0])
-    source = int(answer.source[place])
-    score = float(lists.score[place]) if answer.scored[source] else None
-    return Place(place + 1, score, int(lists.support[place]), answer.sources[source])
+
+
+def place_of(answer: Answer, at: int) -> Place:
+    """Return what stands at a place of the one list, from 0."""
+    source, lists = int(answer.source[at]), answer.lists
+    score = float(lists.score[at]) if answer.scored[source] else None
+    return Place(at + 1, score, int(lists.support[at]), answer.sources[source])
 
 
 # -- explaining -------------------------------------------------------------------------------------
@@ -286,13 +323,39 @@ def placed(part: Fitted, request: Request, item: int, n_items: int, run: Run) ->
 
 def explain(fit: Fit, asked: Asked, run: Run, *, anonymous: bool, most: int | None) -> Explanation:
     """Explain a pair; see `Recommender.explain`."""
+    return explain_all(fit, asked, [asked.item], run, anonymous=anonymous, most=most)[0]
+
+
+def explain_all(
+    fit: Fit,
+    asked: Asked,
+    items: Sequence[Id],
+    run: Run,
+    *,
+    anonymous: bool,
+    most: int | None,
+    listed: Answer | None = None,
+) -> list[Explanation]:
+    """Explain pairs of one user, with each of some items in place of that of ``asked``.
+
+    listed : the user's list of ``asked.n`` without filters, if it was made already
+    """
     most = _SHOWN if most is None else check_count("most", most)
     case = case_of(fit, asked, run)
-    account = case.part.account(case.user, case.item, case.n, run.quietly())
-    place = None
-    if not case.seen:
-        place = placed(case.part, case.request(), case.item, fit.ratings.n_items, run)
-    compared = account.compared
+    ranking = _Ranking(case.part, case.request(), fit.ratings.n_items, run, listed)
+    made = []
+    for item in items:
+        one = replace(case, item=fit.ratings.items.code(item))
+        place = None if one.seen else ranking.place(one.item)
+        account = one.part.account(one.user, one.item, one.n, run.quietly())
+        made.append(_explained(one, account, place, anonymous=anonymous, most=most))
+    return made
+
+
+def _explained(
+    case: Case, account: Account, place: Place | None, *, anonymous: bool, most: int
+) -> Explanation:
+    fit, compared = case.fit, account.compared
     return Explanation(
         user_id=case.user_id,
         item_id=case.item_id,

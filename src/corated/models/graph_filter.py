@@ -41,12 +41,14 @@ class GraphFilter(Recommender):
     smooth : how much the smooth part counts beside the neighbors
     sharpen : how far what is merely popular is taken off again
     user_power, item_power : of the numbers of likes that a like is divided by
+    alike : how much each user counts beside that, no matter how many likes, where likes are smoothed
     like : the ratings that count; see `corated.models.knn.UserKNN`
 
     With X the likes, users × items, D_u and D_i their sums, R = D_u^−user_power X D_i^−item_power, P = RᵀR,
-    and V the first right singular vectors of D_u^−½ X D_i^−½, the scores are
+    Q = D_i^−item_power Xᵀ X D_i^−item_power, and V the first right singular vectors of D_u^−½ X D_i^−½, the
+    scores are
 
-        B − h B P + h²/2 B P²,   B = X P + smooth · X D_i^−½ V Vᵀ D_i^½,   h = sharpen.
+        B − h B P + h²/2 B P²,   B = X (P + alike · Q) + smooth · X D_i^−½ V Vᵀ D_i^½,   h = sharpen.
 
     ``support`` is the number of the user's likes. Within 1e-6 on other machines. Shen et al., "How powerful
     is graph convolution for recommendation?" (GF-CF), CIKM 2021; Choi et al., "Blurring-sharpening process
@@ -61,6 +63,7 @@ class GraphFilter(Recommender):
         sharpen: float = 1.0,
         user_power: float = 0.5,
         item_power: float = 0.45,
+        alike: float = 0.0,
         like: Like = None,
     ) -> None:
         self.factors = factors
@@ -68,6 +71,7 @@ class GraphFilter(Recommender):
         self.sharpen = sharpen
         self.user_power = user_power
         self.item_power = item_power
+        self.alike = alike
         self.like = like
 
     def learn(self, ratings: Ratings, run: Run) -> Fitted:
@@ -85,16 +89,18 @@ class GraphFilter(Recommender):
         return self._made(ratings, likes, vectors)
 
     def _check(self) -> None:
-        for name in ("smooth", "sharpen", "user_power", "item_power"):
+        for name in ("smooth", "sharpen", "user_power", "item_power", "alike"):
             check_amount(name, getattr(self, name), "a number from 0 up", least=0.0)
 
     def _made(self, ratings: Ratings, likes: scipy.sparse.csr_array, vectors: Floats) -> Fitted:
         of_user, of_item = (_sums(likes, axis) for axis in (1, 0))
         scaled = scipy.sparse.diags_array(of_user ** -float(self.user_power)) @ likes
         scaled = (scaled @ scipy.sparse.diags_array(of_item ** -float(self.item_power))).tocsr()
+        # Likes in R are divided by the user's power twice over: what a user counts in P, 1, is D_u^2p in Q.
+        counts = 1.0 + float(self.alike) * of_user ** (2.0 * float(self.user_power))
         return _FittedFilter(
             ratings, self.like, likes, scaled, scaled.T.tocsr(), vectors, np.sqrt(of_item),
-            float(self.smooth), float(self.sharpen),
+            float(self.smooth), float(self.sharpen), counts if self.alike else None,
         )  # fmt: skip
 
     def unpack(self, ratings: Ratings, packed: Packed, run: Run) -> Fitted:  # noqa: ARG002 - nothing takes long
@@ -151,7 +157,7 @@ def _sums(likes: scipy.sparse.csr_array, axis: int) -> Floats:
 
 @dataclass(frozen=True)
 class _FittedFilter:
-    """scaled : R; across : Rᵀ; vectors : V; root : √D_i."""
+    """scaled : R; across : Rᵀ; vectors : V; root : √D_i; counts : of users, None for 1 each."""
 
     ratings: Ratings
     like: Like
@@ -162,16 +168,26 @@ class _FittedFilter:
     root: Floats
     smooth: float
     sharpen: float
+    counts: Floats | None
 
     def _spread(self, columns: Floats) -> Floats:
         """Return P times columns of items; P is symmetric."""
         made: Floats = self.across @ (self.scaled @ columns)
         return made
 
+    def _blurred(self, columns: Floats) -> Floats:
+        """Return P + alike · Q, symmetric too, times columns of items."""
+        if self.counts is None:
+            return self._spread(columns)
+        of_users: Floats = self.scaled @ columns
+        of_users *= self.counts[:, None]
+        made: Floats = self.across @ of_users
+        return made
+
     def _scores(self, users: Int64s) -> Floats:
         """Return the scores of all items, a column a user."""
         likes = self.likes[users].T.toarray()
-        found = self._spread(likes)
+        found = self._blurred(likes)
         smooth = self.vectors @ (self.vectors.T @ (likes / self.root[:, None]))
         smooth *= self.smooth * self.root[:, None]
         found += smooth
@@ -187,7 +203,7 @@ class _FittedFilter:
         once = self._spread(one)
         sharp = one - h * once + (h**2 / 2.0) * self._spread(once)
         smooth = self.vectors @ (self.vectors.T @ (sharp * self.root[:, None]))
-        found: Floats = (self._spread(sharp) + self.smooth * smooth / self.root[:, None]).ravel()
+        found: Floats = (self._blurred(sharp) + self.smooth * smooth / self.root[:, None]).ravel()
         return found
 
     def answer(self, request: Request, run: Run) -> Answer:

@@ -17,6 +17,7 @@ from corated.models.lists import over_users
 from corated.models.packed import Packed
 from corated.models.request import Request
 from corated.models.rules import DAY, Like, check_amount, check_like, instant
+from corated.models.timely_account import Raters, Told, compared_by, timely_account
 from corated.models.timely_kernels import (
     Everyone,
     LeftOut,
@@ -36,6 +37,7 @@ from corated.models.timely_rows import (
 )
 from corated.models.timely_together import found_together
 from corated.neighborhood.run import Flag
+from corated.ratings.ids import Id
 from corated.ratings.ratings import Ratings
 from corated.similarity.topk import new_topk
 
@@ -229,9 +231,13 @@ class FittedTimely:
 
     def account(self, user: int, item: int, n: int, run: Run) -> Account:  # noqa: ARG002 - the same for all n
         """Tell what a score is made of; see `corated.models.base.Fitted`."""
-        from corated.models.timely_account import timely_account
-
-        return timely_account(self, user, item)
+        rows, rated = self.rows, _Rated(self.known, self.rows.likes)
+        walked = rows.by_user, rows.by_item, rows.alike, self.everyone
+        told = Told(self.settings, user, rated, self.clock, self.now, *walked)
+        account = timely_account(told, item)
+        if account.source != "neighbors":
+            return account
+        return replace(account, compared=compared_by(self.settings, self.known, user))
 
     def fold_in(self, profile: Profile, run: Run) -> Folded:  # noqa: ARG002 - nothing takes long
         """Answer for a profile as fitted with that user among the others; see `corated.models.base.Fitted`.
@@ -248,3 +254,26 @@ class FittedTimely:
     def pack(self) -> Packed:
         """Return what took long to find; see `corated.models.base.Fitted`."""
         return Packed()
+
+
+@dataclass(frozen=True)
+class _Rated:
+    """Ratings as accounts read them; see `corated.models.timely_account.Rated`."""
+
+    ratings: Ratings
+    likes: npt.NDArray[np.bool_]
+
+    def raters(self, item: int) -> Raters:
+        ratings, by_item = self.ratings, self.ratings.by_item
+        row = slice(int(by_item.indptr[item]), int(by_item.indptr[item + 1]))
+        at = by_item.order[row]
+        time = np.zeros(len(at), dtype=np.int64) if ratings.times is None else ratings.times[at]
+        return Raters(by_item.indices[row], time, self.likes[at], ratings.values[at])
+
+    def ratings_of(self, user: int, items: Int64s) -> npt.NDArray[np.float64]:
+        by_user = self.ratings.by_user
+        row = slice(int(by_user.indptr[user]), int(by_user.indptr[user + 1]))
+        return self.ratings.values[row][np.searchsorted(by_user.indices[row], items)]
+
+    def item_id(self, item: int) -> Id:
+        return self.ratings.items.id(item)

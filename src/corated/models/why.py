@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from corated.errors import ParameterError
 from corated.models._explain_text import Person, amount, counted, item_name, joined
-from corated.models.explain import Asked, Case, Place, case_of, placed, strict, title_of
+from corated.models.explain import Asked, Case, Place, case_of, place_of, placed, strict, title_of
 from corated.models.filters import Filters, check_filters, request_of
 from corated.models.request import Request
 from corated.models.rerank import answered
@@ -106,9 +106,7 @@ def why_not(fit: Fit, asked: Asked, filters: Filters, run: Run) -> WhyNot:
 def _place(answer: Answer, place: int) -> Place | None:
     if place < 0:
         return None
-    source, score = int(answer.source[place]), float(answer.lists.score[place])
-    score_or_none = score if answer.scored[source] else None
-    return Place(place + 1, score_or_none, int(answer.lists.support[place]), answer.sources[source])
+    return place_of(answer, place)
 
 
 def _bars(case: Case, name: str, filters: Filters) -> bool:

@@ -240,6 +240,58 @@ def test_filters_hold_for_what_is_timely(made):
     assert told
 
 
+TIMED = Timely(like=9, half_life=30.0, everyone_half_life=200.0, sitting_half_life=400.0, window=3.0)
+NEAR = cr.UserKNN(measure="jaccard", k=9, rule="weighted_votes", min_support=2)
+AGED = NEAR.clone().set_params(half_life=500.0)
+REASONED = {
+    "timely": (TIMED, True, {"neighbors", "sittings"}),
+    "timely, without times": (TIMED, False, {"neighbors", "everyone"}),
+    "likes of neighbors alone": (Timely(like=8, half_life=None, everyone=0, sittings=0), True, {"neighbors"}),
+    "aged neighbors": (cr.Fallback(models=[AGED, cr.Popularity()]), True, {"neighbors", "popularity"}),
+    "neighbors": (cr.Fallback(models=[NEAR, cr.Popularity()]), False, {"neighbors", "popularity"}),
+}
+
+
+@pytest.mark.parametrize(("model", "timed", "sources"), REASONED.values(), ids=REASONED)
+def test_reasons_after_writes_are_a_fits_to_the_bit_though_nothing_is_fitted(
+    model, timed, sources, monkeypatch
+):
+    made = cr.sample(users=25, items=18, ratings=200, seed=3)
+    index = LiveIndex.empty(scale=(1, 10, 1), user_ids="integer", timed=timed, model=model)
+    told = made.ratings.to_arrow().to_pylist()
+    index.write([(r["user_id"], r["item_id"], r["rating"], r["timestamp"] if timed else None) for r in told])
+    latest = int(made.ratings.times.max()) if timed else None
+    for row in told[::9]:
+        index.remove(row["user_id"], row["item_id"])
+    for user in (999_999, told[0]["user_id"]):  # somebody new, and items of a new id before all others
+        index.write([(user, item, 9, latest) for item in ("! new", told[4]["item_id"], told[70]["item_id"])])
+    fitted = model.clone().fit(index.ratings())
+    monkeypatch.setattr(type(model), "learn", lambda *_: pytest.fail("it was fitted"))
+    kinds, pairs = set(), 0
+    for user in index.ratings().users.ids.to_pylist():
+        for item in index.ratings().items.ids.to_pylist()[user % 3 :: 3]:
+            mine, theirs = index.explain(user, item, n=4), fitted.explain(user, item, n=4)
+            assert mine.to_dict() == theirs.to_dict()
+            kinds.add(mine.source)
+            for row in rows(mine.contributions)[:1] if mine._compared is not None else []:
+                pairs += 1
+                assert str(mine.evidence(row["neighbor"])) == str(theirs.evidence(row["neighbor"]))
+            assert str(index.why_not(user, item, n=4)) == str(fitted.why_not(user, item, n=4))
+        for filters in ({"exclude": ["! new"]}, {}):
+            listed, reasons = index.reasoned(user, n=4, anonymous=user % 2 == 0, **filters)
+            assert rows(listed) == rows(fitted.recommend([user], n=4, **filters))
+            for row, why in zip(rows(listed), reasons, strict=True):
+                wanted = fitted.explain(user, row["item_id"], n=4, anonymous=user % 2 == 0)
+                assert why.to_dict() == wanted.to_dict()
+    assert kinds == sources and pairs > 20
+
+
+def test_a_list_with_reasons_may_have_nothing_in_it(made):
+    index = LiveIndex(made.ratings, model=Timely(), catalog=made.catalog)
+    listed, reasons = index.reasoned(made.ratings.users.id(0), exclude=made.ratings.items.ids.to_pylist())
+    assert len(listed) == 0 and reasons == []
+
+
 # -- what is refused --------------------------------------------------------------------------
 
 
