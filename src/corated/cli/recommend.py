@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corated.cli.engine import on_engine
 from corated.cli.machine import human_bytes, peak_bytes
 from corated.cli.options import Count, command, progress_option, threads_option
 from corated.cli.people import note_excess, subjects
@@ -36,6 +37,7 @@ __all__ = ["recommend_command"]
     corated recommend --model model.corated --history mine.csv
     """
 )
+@on_engine
 @model_or_ratings("[USER]...")
 @click.option(
     "--users",
@@ -53,7 +55,7 @@ def recommend_command(source: Source, users_file: str | None, n: int, wishes: Wi
 
     By RATINGS, or by a model that corated fit has kept. Rows: user_id, item_id, rank, score, support, source,
     and title with a catalog. Without -o the first rows are shown. source says which model gave the row:
-    neighbors, or popularity where they give too few.
+    neighbors, or popularity where they give too few. With --engine spark a cluster does it, for everyone.
     """
     start = time.perf_counter()
     inputs = (*source.inputs, users_file, *wishes.inputs)

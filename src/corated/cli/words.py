@@ -12,7 +12,8 @@ _SETTINGS = re.findall(
     of measure k n min_common rule like min_support half_life everyone diversity threads memory_limit preset
     size users items ratings seed folder accept_license catalog
     split metrics metric reference trials storage space
-    years genres exclude""",
+    years genres exclude
+    work blocks memory""",
 )
 _FLAGS = {
     ("rating", "False"): "--no-rating",

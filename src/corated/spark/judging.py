@@ -14,7 +14,7 @@ import pyarrow as pa
 from corated.errors import DataError, ParameterError
 from corated.evaluation.ranked import Match, Rankings, Relevance, match
 from corated.evaluation.table import Asked, Case, get_metrics
-from corated.models.knn import ItemKNN, UserKNN
+from corated.models.base import Recommender
 from corated.models.rules import Like, check_like, default_like
 from corated.ratings.notices import Notices
 from corated.ratings.options import ReadOptions
@@ -62,7 +62,7 @@ class Evaluation(Table):
 
 
 def evaluate(
-    model: UserKNN | ItemKNN,
+    model: Recommender,
     train: SparkRatings | DataFrame | str | os.PathLike[str],
     test: DataFrame | str | os.PathLike[str],
     *,

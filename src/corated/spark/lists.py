@@ -19,24 +19,26 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corated.errors import CoratedNotice, ParameterError
-from corated.models.base import Fit, Recommendations
+from corated.models.base import Fitted, Recommender
 from corated.models.centering import Mean, Plain, ZScore
+from corated.models.fallback import Fallback, check_models, fitted_fallback
 from corated.models.fitted_knn import FittedKNN, fit_knn
 from corated.models.knn import ItemKNN, UserKNN
-from corated.models.request import Request
+from corated.models.popularity import Popularity
 from corated.models.rules import age_weights, liked
 from corated.models.settings import Settings
 from corated.neighborhood.engine import check_count
 from corated.neighborhood.numbers import entries_of
 from corated.neighborhood.run import Run
 from corated.neighborhood.table import Neighbors
-from corated.ratings.ids import IdMap
-from corated.ratings.ratings import Csr, Ratings
+from corated.ratings.ratings import Ratings
 from corated.ratings.scale import Scale
 from corated.similarity.values import means
 from corated.spark.blocks import Block, Blocks, blocks_of, read_block
 from corated.spark.folder import Folder
+from corated.spark.parts import LISTS, answered, part_of
 from corated.spark.planning import choose_blocks
+from corated.spark.popular import Popular, RecommendPopular, check_popularity, popular_of
 from corated.spark.problem import Wish, check_measure
 from corated.spark.ratings import SparkRatings, given_ratings
 from corated.spark.search import Graph, graph_name, graph_of
@@ -54,21 +56,11 @@ _GATHERED = 2_000_000
 """Ratings of neighbors that a task holds at a time, where one user's do not take more."""
 _BYTES_RATING, _BYTES_LINK = 220, 120
 """Bytes for each rating, and each neighbor of an item, while lists are made of them."""
-_LISTS = pa.schema(
-    [
-        ("user_code", pa.int32()),
-        ("item_code", pa.int32()),
-        ("rank", pa.int32()),
-        ("score", pa.float64()),
-        ("support", pa.int64()),
-        ("source", pa.string()),
-    ]
-)
 
 
 def recommend(
     ratings: SparkRatings | DataFrame | str | os.PathLike[str],
-    model: UserKNN | ItemKNN,
+    model: Recommender,
     *,
     n: int = 10,
     exclude_seen: bool = True,
@@ -81,7 +73,8 @@ def recommend(
 ) -> DataFrame:
     """Recommend up to n items to every user; the same bits as ``model.fit(ratings).recommend(n=n)``.
 
-    model : a `corated.UserKNN` or `corated.ItemKNN` with the parameters wanted, not fitted
+    model : with the parameters wanted, not fitted: a `corated.UserKNN`, `corated.ItemKNN` or
+        `corated.Popularity`, or a `corated.Fallback` of one of the first two and the last
     n : items each;  exclude_seen : whether what a user rated is left out
     the other arguments as for `neighbors`
 
@@ -110,20 +103,71 @@ def lists_of(
     exclude_seen: bool = True,
 ) -> Folder:
     """Write lists by code, or find them written; returns where."""
-    settings = _settings(ratings, model, n)
+    near, popularity = _parts(model)
+    if near is None:
+        assert popularity is not None
+        return _of_popularity(ratings, popularity, n, blocks, memory, exclude_seen)
+    settings = _settings(ratings, near, n)
+    if popularity is not None:
+        check_popularity(ratings, popularity)
     wish = Wish(settings.side, settings.measure, settings.k or 1, settings.min_common)
     graph = graph_of(ratings, wish, choose_blocks(ratings, wish, blocks, memory))
     users = graph.blocks
     if settings.side == "items":
         wish_of_users = replace(wish, side="users")
         users = blocks_of(ratings, "users", choose_blocks(ratings, wish_of_users, blocks, memory))
-    key = repr((settings, n, exclude_seen, len(users), len(graph.blocks)))
-    folder = ratings.folder.within(f"lists-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
-    there = folder.names()
-    left = [number for number in range(len(users)) if graph_name(number) not in there]
-    job = _Recommend(settings, n, exclude_seen, graph, users, folder, ratings.scale, _mean(ratings, settings))
+    popular = None if popularity is None else popular_of(ratings, users, popularity, n)
+    key = repr((settings, popularity, n, exclude_seen, len(users), len(graph.blocks)))
+    folder, left = _left(ratings, users, key)
+    mean = _mean(ratings, settings)
+    job = _Recommend(settings, n, exclude_seen, graph, users, folder, ratings.scale, mean, popular)
     run_tasks(ratings.spark, left, job)
     return folder
+
+
+def _of_popularity(
+    ratings: SparkRatings,
+    popularity: Popularity,
+    n: int,
+    blocks: int | None,
+    memory: int | str,
+    exclude_seen: bool,
+) -> Folder:
+    """Write the lists of popularity alone."""
+    check_popularity(ratings, popularity)
+    wish = Wish.of(ratings, "users", "jaccard", 1, 1)
+    users = blocks_of(ratings, "users", choose_blocks(ratings, wish, blocks, memory))
+    popular = popular_of(ratings, users, popularity, n)
+    folder, left = _left(ratings, users, repr((popularity, n, exclude_seen, len(users))))
+    run_tasks(ratings.spark, left, RecommendPopular(n, exclude_seen, users, folder, ratings.scale, popular))
+    return folder
+
+
+def _left(ratings: SparkRatings, users: Blocks, key: str) -> tuple[Folder, list[int]]:
+    """Return where lists of these settings are, and the blocks of users that have none yet."""
+    folder = ratings.folder.within(f"lists-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
+    there = folder.names()
+    return folder, [number for number in range(len(users)) if graph_name(number) not in there]
+
+
+def _parts(model: object) -> tuple[Recommender | None, Popularity | None]:
+    """Return a model's neighbors, and what fills up where they give too few."""
+    if isinstance(model, UserKNN | ItemKNN):
+        return model, None
+    if isinstance(model, Popularity):
+        return None, model
+    if isinstance(model, Fallback):
+        match list(check_models(model.models)):
+            case [UserKNN() | ItemKNN() as near]:
+                return near, None
+            case [UserKNN() | ItemKNN() as near, Popularity() as popularity]:
+                return near, popularity
+    what = f"{model!r}" if isinstance(model, Fallback) else f"A {type(model).__name__}"
+    raise ParameterError(
+        f"{what} cannot be had on Spark.",
+        expected="a UserKNN, ItemKNN or Popularity, or a Fallback from one of the first two to Popularity",
+        hint="other models are fitted on one machine",
+    )
 
 
 def _settings(ratings: SparkRatings, model: object, n: int) -> Settings:
@@ -184,6 +228,7 @@ class _Recommend:
     """Makes the lists of one block of users.
 
     mean : of all ratings, where something is measured from it
+    popular : what fills up lists that are short
     """
 
     settings: Settings
@@ -194,11 +239,12 @@ class _Recommend:
     folder: Folder
     scale: Scale | None
     mean: float
+    popular: Popular | None = None
 
     def __call__(self, number: int) -> tuple[int, int]:
         block = read_block(self.users.folder, number)
         parts = self._by_users(number, block) if self.settings.side == "users" else self._by_items(block)
-        rows = self.folder.write_rows(graph_name(number), _LISTS, parts)
+        rows = self.folder.write_rows(graph_name(number), LISTS, parts)
         k = self.settings.k or 1
         gathered = max(_GATHERED, self.graph.blocks.largest * k)
         links = 0 if self.settings.side == "users" else sum(self.graph.blocks.subjects) * k
@@ -289,26 +335,13 @@ class _Recommend:
         self, profiles: Block, items: Int64s, edges: dict[str, npt.NDArray[np.generic]], served: Int64s
     ) -> Iterator[pa.RecordBatch]:
         """Walk from the users served, on these profiles and neighbors alone."""
-        ratings = self._ratings(profiles, items)
-        part, run = self._fitted(ratings, edges), Run(1, at_once=True)
-        rows = np.searchsorted(profiles.subjects, served)
-        answer = part.answer(Request(rows, self.n, exclude_seen=self.exclude_seen), run)
-        fit = Fit(ratings, None, part, UserKNN())
-        table = Recommendations(fit, ratings.users.take(rows), self.n, answer).to_arrow()
-        columns = [column.cast(kind) for column, kind in zip(table.columns, _LISTS.types, strict=True)]
-        yield from pa.Table.from_arrays(columns, schema=_LISTS).combine_chunks().to_batches()
-
-    def _ratings(self, profiles: Block, items: Int64s) -> Ratings:
-        """Return profiles as ratings, whose ids are the codes among all."""
-        is_coded = self.scale is not None
-        return Ratings(
-            IdMap(pa.array(profiles.subjects.astype(np.int64)), "user"),
-            IdMap(pa.array(np.asarray(items, dtype=np.int64)), "item"),
-            self.scale,
-            Csr(profiles.indptr, np.searchsorted(items, profiles.objects).astype(np.int32)),
-            profiles.ratings if is_coded else None,
-            off_scale_values=None if is_coded else profiles.ratings,
-        )
+        if self.popular is not None:
+            items = np.union1d(items, self.popular.codes)
+        ratings = part_of(profiles, items, self.scale)
+        part: Fitted = self._fitted(ratings, edges)
+        if self.popular is not None:
+            part = fitted_fallback([part, self.popular.fitted(ratings)])
+        yield from answered(ratings, part, served, self.n, exclude_seen=self.exclude_seen)
 
     def _fitted(self, ratings: Ratings, edges: dict[str, npt.NDArray[np.generic]]) -> FittedKNN:
         """Arrange for the walk; what is measured from the mean of all ratings gets that of all."""

@@ -25,9 +25,10 @@ _TASKS_PER_CORE = 3
 _MOST_BLOCKS = 1024
 _EVENTS_WORTH_A_TASK = 200_000_000
 """Pair events below which cutting work for one more core costs more than it gains."""
-_NS_EVENT = 1.0
-_SECONDS_A_TASK = 0.4
-"""Sending a task, reading two blocks and writing two files, at least."""
+_NS_EVENT, _NS_CUT = 4.0, 3000.0
+"""For each pair event, and for each rating while blocks are cut."""
+_SECONDS_A_TASK, _SECONDS_A_SEARCH = 0.3, 5.0
+"""Sending a task, reading two blocks and writing two files, at least; the stages before the first one."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,9 @@ def plan(
         bytes_read=rating * made.n_ratings * (count + 1) + 4 * n * count,
         bytes_lists=20 * n * min(most * count, n),
         rows=n * most,
-        seconds=events / 2 * _NS_EVENT * 1e-9 / min(cores, tasks)
-        + _SECONDS_A_TASK * (tasks + count) / min(cores, tasks),
+        seconds=_SECONDS_A_SEARCH
+        + made.n_ratings * _NS_CUT * 1e-9 / cores
+        + (events / 2 * _NS_EVENT * 1e-9 + _SECONDS_A_TASK * (tasks + count)) / min(cores, tasks),
     )
 
 

@@ -8,8 +8,8 @@ from corated.similarity.topk import room_for
 
 __all__ = ["PROCESS", "merge_bytes", "pair_bytes", "pairs_of", "tasks_of"]
 
-PROCESS = 400_000_000
-"""Bytes of a Python worker with the libraries and kernels loaded, before any data."""
+PROCESS = 450_000_000
+"""Bytes of a Python worker with the libraries loaded, before any data; also where it compiles kernels."""
 _RATING, _SUBJECT = 120, 160
 """Bytes for each rating and each subject of both blocks while they are put together and met."""
 _CANDIDATE, _ENTRY = 16, 20

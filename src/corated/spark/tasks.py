@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ _SCHEMA = "task int, rows bigint, foreseen bigint, peak bigint, seconds double"
 
 @dataclass(frozen=True)
 class Done:
-    """What a task did: rows it wrote, bytes foreseen for it, the most its process has had, seconds."""
+    """What a task did: rows it wrote, bytes foreseen for it, the most its process had meanwhile, seconds."""
 
     task: int
     rows: int
@@ -47,6 +48,7 @@ def run_tasks(
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 start = time.perf_counter()
+                _forget_peak()
                 rows, foreseen = work(given[number])
                 row = (number, rows, foreseen, _peak(), time.perf_counter() - start)
                 names = ["task", "rows", "foreseen", "peak", "seconds"]
@@ -88,8 +90,20 @@ def _line(text: str) -> str:
     return next(line.strip() for line in text.splitlines() if "FileNotFoundError" in line)
 
 
+def _forget_peak() -> None:
+    """Have the system count the most memory from now on, where it can, and give back what is unused."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def _peak() -> int:
     """Return the most bytes of memory that this process has had; 0 where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
     try:
         import resource
     except ImportError:
