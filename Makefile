@@ -6,7 +6,7 @@ DEMO   ?= demo
 # The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
 export CORATED_DATA ?= $(abspath ../shared/data)
 
-.PHONY: browser servers demo test test-nojit check bench bench-large soak clean lock
+.PHONY: browser servers demo test test-nojit check bench bench-large bench-quality soak clean lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +71,18 @@ bench-large: peers/.installed
 	peers/bin/python benchmarks/growth.py
 	peers/bin/python benchmarks/large.py
 	peers/bin/python benchmarks/report.py
+
+# What takes two hours: the ladders of docs/quality.md, and its tables.
+bench-quality: peers/.installed
+	peers/bin/python benchmarks/quality/movietweetings.py
+	peers/bin/python benchmarks/quality/prequential.py
+	peers/bin/python benchmarks/quality/ml_100k_ratings.py
+	peers/bin/python benchmarks/quality/movielens.py --data ml-latest-small
+	peers/bin/python benchmarks/quality/movielens.py --data ml-1m-half
+	peers/bin/python benchmarks/quality/citeulike.py
+	peers/bin/python benchmarks/quality/gowalla_search.py
+	peers/bin/python benchmarks/quality/gowalla.py
+	peers/bin/python benchmarks/quality/tables.py
 
 # Every test at its full count, then the benchmark.
 soak: $(VENV)/.installed-test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,10 @@ def demo(folder: Path, ratings_path: Path | None, catalog_path: Path | None) -> 
     print(f"\nAll in {time.perf_counter() - began:.1f} s, {peak:,.0f} MB at most. The files:")
     for path in (neighbors_file, answers_file):
         print(f"  {path}")
+    command = [str(Path(sys.executable).with_name("corated")), "serve", str(ratings_path)]
+    command += ["--catalog", str(catalog_path)] if catalog_path else []
+    print("\nTo explore them in a browser, open http://127.0.0.1:8000 after")
+    print(f"  {shlex.join(command)}")
 
 
 def make_sample(folder: Path) -> tuple[Path, Path]:

@@ -24,9 +24,10 @@ WAIT = 60
 class PostgresServer:
     """A server that starts, stops and starts again; nothing outside its folder is touched."""
 
-    def __init__(self, programs, *settings):
+    def __init__(self, programs, *settings, place=None):
         memory = Path("/dev/shm")  # quick, also with every commit synced
-        place = memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30 else None
+        if place is None and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
+            place = memory
         self.folder = Path(tempfile.mkdtemp(prefix="corated-pg-", dir=place))
         self._programs, self._settings = programs, settings
         self._as = []
@@ -141,9 +142,12 @@ def programs():
     return None
 
 
-def started(*settings):
-    """Return a running server of one's own; the caller removes it."""
-    server = PostgresServer(programs(), *settings)
+def started(*settings, place=None):
+    """Return a running server of one's own, which the caller removes.
+
+    place : the folder to make its folder in; None for memory, if there is enough
+    """
+    server = PostgresServer(programs(), *settings, place=place)
     try:
         server.start()
     except BaseException:

@@ -33,7 +33,8 @@ def _filled(start: str, name: str, what: str, end: str) -> str:
     if not path.exists():
         return f"{start}Not measured yet.\n{end}"
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return f"{start}{(figures if what == 'figures' else settings)(kept)}\n{end}"
+    made = played if "test" in kept else figures if what == "figures" else settings
+    return f"{start}{made(kept)}\n{end}"
 
 
 def figures(kept: dict[str, Any]) -> str:
@@ -64,12 +65,26 @@ def settings(kept: dict[str, Any]) -> str:
     return _table(["method", "settings", "trials", "seconds", "at the start", "the best"], lines)
 
 
+def played(kept: dict[str, Any]) -> str:
+    """Return a table of models that played a log, the best first, with a second stretch beside."""
+    second = {row["model"]: f"{row['ndcg']:.4f}" for row in kept["second"]["rows"]}
+    lines = []
+    for row in sorted(kept["test"]["rows"], key=lambda row: -row["ndcg"]):
+        beside = "" if row["difference"] is None else _against({"against": row})
+        each = 1000 * row["answer_seconds"] / row["events"]
+        cells = f"{row['ndcg']:.4f}", f"{row['hit_rate']:.4f}", beside, second[row["model"]], f"{each:.2f}"
+        lines.append([row["model"], *cells])
+    heads = ["method", "NDCG", "HR", "beside popularity, 95 %", "NDCG, second stretch", "ms an answer"]
+    return "\n".join([_table(heads, lines), "", where(kept)])
+
+
 def where(kept: dict[str, Any]) -> str:
     """Tell machine, versions, commits, days and command."""
     machine = kept["machine"]
     versions = ", ".join(f"{name} {found}" for name, found in kept["versions"].items() if found != "absent")
-    commits = sorted({row.get("commit", kept["commit"]) for row in kept["rows"]})
-    days = sorted({row.get("when", kept["when"][:10]) for row in kept["rows"]})
+    rows = kept.get("rows", [{}])
+    commits = sorted({row.get("commit", kept["commit"]) for row in rows})
+    days = sorted({row.get("when", kept["when"][:10]) for row in rows})
     command = kept["command"].split(" --methods")[0]
     on = f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB"
     return f"`{command}`; {on}; {versions}; commit {', '.join(commits)}; {', '.join(days)}."

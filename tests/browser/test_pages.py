@@ -13,6 +13,7 @@ from corated.live.store import Item
 from corated.serve.app import build
 from corated.serve.listening import Listener, config_of
 from corated.serve.modeling import build_model
+from corated.serve.pages.exploring import Change, whatif_view
 from corated.serve.service import Service
 from corated.serve.settings import Settings
 
@@ -32,8 +33,8 @@ HOSTILE = [
     "{{ 7 * 7 }}{% raw %}",
     "</title></svg><svg onload=window.pwned=1>",
     "\u202eright to left\u202c and \u2066isolated",
-    "推薦" * 40,
-    "W" * 120,
+    ("推薦 endless " * 700).strip(),
+    "W" * 10_240,
     "&lt;b&gt; &amp; =1+1",
 ]
 
@@ -267,6 +268,22 @@ def test_what_if_leaves_a_rating_out(open_page, served):
     expected = model.recommend(history=left, user_id="u3", n=10, exclude=[item]).to_pylist()
     assert [row["item_id"] for row in found["after"]] == [row["item_id"] for row in expected]
     assert found["drop"] == [item]
+
+
+def test_a_rating_left_out_leaves_the_others_of_their_time(tmp_path):
+    made = cr.sample(users=30, items=25, ratings=300, seed=6)
+    model = cr.Timely(half_life=100.0)
+    with cr.open(tmp_path / "a.db", model=model, restart=False, threads=1) as embedded:
+        embedded.import_(made.ratings)
+        service = Service(embedded, Settings(refit_seconds=0.0))
+        user = made.ratings.users.id(4)
+        gone = list(embedded.profile(user))[1]
+        found = whatif_view(service, user, 10, Change([gone]))
+        embedded.remove(user, gone)
+        rows = embedded.recommend(user, n=10, exclude=[gone]).to_pylist()
+        expected = [(row["item_id"], row["score"]) for row in rows]
+        assert [(row["item_id"], row["score"]) for row in found["after"]] == expected
+        assert found["drop"] == [gone] and not found["is_near"]
 
 
 def test_two_models_side_by_side(open_page, served):

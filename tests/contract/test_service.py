@@ -168,6 +168,36 @@ def test_an_unknown_user_is_404_or_gets_what_is_popular(client):
     assert batch["users"][0]["status"] == "popular" and batch["users"][0]["items"] == found["items"]
 
 
+def test_an_empty_list_says_why(client, made):
+    user, items = made.ratings.users.id(3), made.ratings.items.ids.to_pylist()
+    found = ok(client.get(at("users", user, "recommendations"), params={"first_year": 99_999}))
+    assert found["items"] == [] and "filters" in found["reason"]
+    rows = [{"item": item, "rating": 5} for item in items]
+    assert ok(client.post(at("users", user, "ratings"), json={"ratings": rows}))["refused"] == 0
+    found = ok(client.get(at("users", user, "recommendations")))
+    assert found["items"] == [] and found["reason"] == "The user has rated every item that there is."
+    batch = ok(client.post("/v1/recommendations", json={"users": [user, made.ratings.users.id(5)]}))["users"]
+    assert batch[0]["reason"] == found["reason"] and batch[1]["items"] and "reason" not in batch[1]
+
+
+def test_a_user_has_so_many_ratings_at_most_and_others_go_on(embedded, made):
+    user, other = made.ratings.users.id(3), made.ratings.users.id(4)
+    has, items = embedded.profile(user), made.ratings.items.ids.to_pylist()
+    client = client_of(served(embedded, max_user_ratings=len(has) + 1))
+    new = [item for item in items if item not in has][:3]
+    rows = [(user, new[0]), (user, new[0]), (user, new[1]), (user, next(iter(has))), (other, items[0])]
+    body = {"ratings": [{"user": user, "item": item, "rating": 6} for user, item in rows]}
+    found = ok(client.post("/v1/ratings", json=body))
+    assert [row["status"] for row in found["results"]] == ["written"] * 2 + ["refused"] + ["written"] * 2
+    assert found["results"][2]["problem"]["code"] == "too_many_ratings"
+    told = client.put(at("users", user, "ratings", new[2]), json={"rating": 6})
+    problem(told, 422, "too_many_ratings", "body/user")
+    ok(client.put(at("users", user, "ratings", new[0]), json={"rating": 7}))
+    ok(client.delete(at("users", user, "ratings", new[0])))
+    ok(client.put(at("users", user, "ratings", new[2]), json={"rating": 6}))
+    assert embedded.index.n_rated(user) == len(has) + 1 and embedded.index.n_rated(10**9) == 0
+
+
 def test_a_history_answers_as_a_fit_with_that_person_would(client, service, made):
     items = [made.ratings.items.id(code) for code in (1, 4, 9)]
     history = dict(zip(items, (10.0, 8.0, 9.0), strict=True))
@@ -317,8 +347,9 @@ def test_erasing_forgets_somebody_everywhere(client, made):
 
 def test_the_catalog_goes_in_and_comes_out(client, made):
     item = made.ratings.items.id(4)
-    ok(client.put(at("items", item), json={"title": "Ünlikely", "year": 1999, "genres": ["A", "B"]}))
+    done = ok(client.put(at("items", item), json={"title": "Ünlikely", "year": 1999, "genres": ["A", "B"]}))
     assert ok(client.get(at("items", item))) == {
+        "position": done["position"],
         "item": item,
         "title": "Ünlikely",
         "year": 1999,
@@ -326,6 +357,7 @@ def test_the_catalog_goes_in_and_comes_out(client, made):
     }
     ok(client.post("/v1/items", json={"items": [{"item": "new/1", "title": "New"}, {"item": "new2"}]}))
     page = ok(client.get("/v1/items", params={"limit": 10}))
+    assert page["position"] == done["position"]
     seen = page["items"]
     while page["next"]:
         page = ok(client.get("/v1/items", params={"limit": 10, "cursor": page["next"]}))
@@ -416,7 +448,11 @@ def test_a_new_store_begins_with_the_first_rating(tmp_path):
         assert ok(client.get("/readyz"))["notes"] == ["there are no ratings yet"]
         problem(client.get(at("users", "7", "recommendations")), 409, "no_ratings")
         problem(client.post("/v1/predict", json={"user": 7, "items": [1]}), 409, "no_ratings")
-        assert ok(client.get("/v1/search", params={"q": "a"})) == {"items": [], "users": []}
+        assert ok(client.get("/v1/search", params={"q": "a"})) == {
+            "position": 0,
+            "items": [],
+            "users": [],
+        }
         assert ok(client.get("/v1/info"))["ratings"] == 0
         rows = [{"user": 7, "item": "x", "rating": 4}, {"user": 8, "item": "x", "rating": 5}]
         assert ok(client.post("/v1/ratings", json={"ratings": rows}))["written"] == 2

@@ -41,6 +41,7 @@ def schema(tmp_path_factory):
     )
     with pytest.MonkeyPatch.context() as patch, embedded:
         patch.setattr(service_module, "_WAIT_SECONDS", 0.0)
+        patch.setattr(Service, "close", lambda _: None)  # every request comes with a start and a stop
         embedded.import_(made.ratings)
         embedded.put_items(made.catalog)
         service = Service(embedded, chosen)
@@ -78,3 +79,31 @@ def test_each_operation_is_as_documented(schema):
 @pytest.mark.slow
 def test_each_operation_is_as_documented_at_length(schema):
     check_all(schema, 150)
+
+
+def check_sequences(schema, examples, steps):
+    """Send sequences of requests, in which answers give what later ones ask about."""
+    machine, asked, linked = schema.as_state_machine(), set(), 0
+
+    class Sequences(machine):
+        def validate_response(self, response, case, additional_checks=None, **transport):
+            asked.add(case.operation.label)
+            case.validate_response(response, checks=CHECKS, transport_kwargs=transport or None)
+
+        def step(self, input):
+            nonlocal linked
+            linked += input.is_applied
+            return super().step(input)
+
+    options = settings(max_examples=examples, stateful_step_count=steps, **COMMON)
+    Sequences.run(settings=options)
+    assert len(asked) > 3 and linked > examples, (asked, linked)
+
+
+def test_sequences_of_requests_are_as_documented(schema):
+    check_sequences(schema, 20, 10)
+
+
+@pytest.mark.slow
+def test_sequences_of_requests_are_as_documented_at_length(schema):
+    check_sequences(schema, 300, 20)

@@ -44,10 +44,7 @@ def rows_of(table: Table, *without: str) -> list[dict[str, Any]]:
 
 def why_of(found: Explanation, most: int = _SHOWN) -> dict[str, Any]:
     """Return an explanation with so many of its contributions, and how many there are."""
-    made = found.to_dict()
-    made["n_contributions"] = len(made["contributions"])
-    made["contributions"] = made["contributions"][:most]
-    return made
+    return {**found.to_dict(most=most), "n_contributions": len(found.contributions)}
 
 
 class _Answer(BaseModel):
@@ -109,6 +106,7 @@ class RecommendationsAnswer(_Positioned):
 
     user_id: Id | None
     items: list[Recommended]
+    reason: str | None = None
 
 
 class BatchUser(_Answer):
@@ -117,6 +115,7 @@ class BatchUser(_Answer):
     user_id: Id | None
     status: str
     items: list[Recommended]
+    reason: str | None = None
 
 
 class BatchAnswer(_Positioned):
@@ -204,7 +203,7 @@ class ErasedAnswer(_Positioned):
     complete: bool
 
 
-class ItemAnswer(_Answer):
+class CatalogRow(_Answer):
     """What is known of an item."""
 
     item: Id
@@ -213,11 +212,15 @@ class ItemAnswer(_Answer):
     genres: list[str]
 
 
-class CatalogAnswer(_Answer):
+class ItemAnswer(_Positioned, CatalogRow):
+    """What is known of one item."""
+
+
+class CatalogAnswer(_Positioned):
     """Items of the catalog by id, a page of them."""
 
     total: int
-    items: list[ItemAnswer]
+    items: list[CatalogRow]
     next: str | None
 
 
@@ -231,10 +234,10 @@ class ExplanationAnswer(_Positioned, Why):
     """What the score of a pair is made of."""
 
 
-class SearchAnswer(_Answer):
+class SearchAnswer(_Positioned):
     """Users and items that text may be meant for."""
 
-    items: list[ItemAnswer]
+    items: list[CatalogRow]
     users: list[Id]
 
 

@@ -21,6 +21,7 @@ from corated.serve import operations
 from corated.serve.api import administration, asking, items, users
 from corated.serve.guard import Guard
 from corated.serve.keys import KeyFile
+from corated.serve.links import add_links
 from corated.serve.logs import log
 from corated.serve.pages import add_pages
 from corated.serve.pages.rendering import error_page
@@ -172,5 +173,6 @@ def document(app: FastAPI) -> dict[str, Any]:
         made["security"] = [{}, {"key": []}]
         for name in ("HTTPValidationError", "ValidationError"):
             made["components"]["schemas"].pop(name, None)
+        add_links(made)
         app.openapi_schema = made
     return app.openapi_schema

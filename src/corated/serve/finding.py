@@ -14,7 +14,7 @@ from corated.serve.service import Service
 __all__ = ["find"]
 
 
-def find(service: Service, text: str, limit: int) -> dict[str, Any]:
+def find(service: Service, text: str, limit: int, min_position: int = 0) -> dict[str, Any]:
     """Return up to ``limit`` items (id, title, year, genres) and users (ids) that a text may be meant for.
 
     Items: those of this id first, then titles that begin with the text, then those that have it in them, each
@@ -24,7 +24,7 @@ def find(service: Service, text: str, limit: int) -> dict[str, Any]:
     text = text.strip()
     if index is None or not text:
         return {"items": [], "users": []}
-    catalog, ratings = index.catalog, service.snapshot().ratings
+    catalog, ratings = index.catalog, service.snapshot(min_position).ratings
     titled = _by_title(catalog, text, limit) if catalog is not None else []
     known = {row["item"] for row in titled}
     near = [id for id in _by_id(ratings.items, text, limit) if id not in known]

@@ -103,10 +103,12 @@ def bound_to(settings: Settings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, _, _, _, address = found[0]
-        made = socket.create_server(address[:2], family=family, backlog=min(2048, 2 * settings.connections))
-    except OSError as error:
+        backlog, shared = min(2048, 2 * settings.connections), settings.share_port
+        made = socket.create_server(address[:2], family=family, backlog=backlog, reuse_port=shared)
+    except (OSError, ValueError) as error:  # the latter where ports cannot be shared
+        why = getattr(error, "strerror", None) or error
         raise ParameterError(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}.",
+            f"{settings.host}:{settings.port} cannot be listened on: {why}.",
             hint="choose another with --host and --port",
         ) from error
     made.setblocking(False)

@@ -69,6 +69,11 @@ def watch(service: Service) -> None:
         "log_lag", "Changes of the log that answers lack; -1 when not known.", _lag(service)
     )
     service.metrics.watch(
+        "log_lag_seconds",
+        "Time since answers were known to lack no change of the log; 0 where nobody else can write.",
+        lambda: service.embedded.unseen_seconds,
+    )
+    service.metrics.watch(
         "stale", "1 while the store cannot be reached.", lambda: float(service.embedded.stale)
     )
     service.metrics.watch("ready", "1 while ready.", lambda: float(service.warm and not service.stopping))

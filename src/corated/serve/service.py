@@ -92,7 +92,7 @@ class Service:
 
     async def ask(self, work: Callable[[], T], *, min_position: int = 0) -> tuple[int, T]:
         """Answer in a thread, on everything up to a position; returns what the answer is at least of."""
-        await self._reach(min_position)
+        await self.reach(min_position)
         position = self.embedded.position
         return position, await self._run(self._readers, work)
 
@@ -118,8 +118,8 @@ class Service:
                 ) from error
             raise
 
-    async def _reach(self, wanted: int) -> None:
-        """Wait until answers are of a position."""
+    async def reach(self, wanted: int) -> None:
+        """Wait until answers are of a position; raises `Problem` where that takes more than a second."""
         if wanted <= self.embedded.position:
             return
         until = time.monotonic() + _WAIT_SECONDS

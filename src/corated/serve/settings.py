@@ -43,12 +43,13 @@ class Settings(BaseModel):
     rule: str | None = Field(None, description="how neighbors become a list")
     predictor: str = Field("surprise-knnwithmeans", description="preset that predicts, if the model does not")
     refit_seconds: float = Field(10.0, ge=0.0, description="age of a fit that answers what is not live")
-    follow_seconds: float = Field(1.0, gt=0.0, description="between looks at what other processes wrote")
+    follow_seconds: float = Field(0.5, gt=0.0, description="between looks at what other processes wrote")
     threads: int | None = Field(None, ge=1, description="threads of what is fitted; every core by default")
 
     # Where.
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port; 0 for a free one")
+    share_port: bool = Field(False, description="let other processes of this user listen there too")
     hosts: tuple[str, ...] = Field((), description="names that requests may be for, further to host")
     keys: str | None = Field(None, description="file of API keys; required off loopback")
     pages: bool = Field(True, description="whether there are pages for people")
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     max_n: int = Field(1000, ge=1, description="rows of one list at most")
     max_users: int = Field(1000, ge=1, description="users of one batch at most")
     max_rows: int = Field(10_000, ge=1, description="ratings or items of one request at most")
+    max_user_ratings: int = Field(100_000, ge=1, description="ratings that one user may have at most")
     max_body: int = Field(2_000_000, ge=1024, description="bytes of a request's body at most")
     max_depth: int = Field(12, ge=2, description="lists and objects in each other at most, in a body")
     rate: float | None = Field(None, gt=0.0, description="requests a second of one client; None for no limit")

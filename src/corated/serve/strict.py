@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from starlette.responses import Response
+
+from corated.models._container_check import JsonError, read_strictly
 
 __all__ = ["Answer", "NotStrictError", "json_bytes", "read_json"]
 
@@ -25,12 +26,7 @@ def read_json(text: bytes, *, depth: int) -> Any:
     """
     _check_depth(text, depth)
     try:
-        read = json.loads(
-            text.decode("utf-8"),
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            object_pairs_hook=_distinct,
-        )
+        read = read_strictly(text.decode("utf-8"))
         if b"\\u" in text:  # an escape may stand for half a character, which no text can hold
             json.dumps(read, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -39,8 +35,8 @@ def read_json(text: bytes, *, depth: int) -> Any:
         raise NotStrictError("it has half a character (a lone surrogate)") from error
     except json.JSONDecodeError as error:
         raise NotStrictError(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
-    except NotStrictError:
-        raise
+    except JsonError as error:
+        raise NotStrictError(f"it {error}") from error
     except ValueError as error:  # an integer of thousands of digits
         raise NotStrictError("it has a number of too many digits") from error
     return read
@@ -56,26 +52,6 @@ def _check_depth(text: bytes, most: int) -> None:
                 raise NotStrictError(f"lists and objects lie more than {most} deep in each other")
         elif sign in (b"]", b"}"):
             depth -= 1
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise NotStrictError(f"{name} is no JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise NotStrictError(f"the number {text[:20]} is beyond float64")
-    return value
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise NotStrictError(f"the key {twice[:60]!r} is there twice")
-    return made
 
 
 def json_bytes(value: Any) -> bytes:

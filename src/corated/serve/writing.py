@@ -58,9 +58,35 @@ def _instant(time: int | str | None, field: str) -> int | None:
         ) from error
 
 
+class _Room:
+    """How many ratings users have, with those that are on their way."""
+
+    def __init__(self, service: Service) -> None:
+        self._index, self._most = service.index_or_none(), service.settings.max_user_ratings
+        self._new: dict[Id, set[Id]] = {}
+
+    def check(self, row: Row, field: str) -> None:
+        """Count a row; raises `Problem` for one rating more than a user may have."""
+        if row.rating is None:
+            return
+        new = self._new.setdefault(row.user, set())
+        there = (0 if self._index is None else self._index.n_rated(row.user)) + len(new)
+        if there >= self._most and row.item not in new and not self._has(row):
+            raise Problem(
+                422, "too_many_ratings", f"This user has {there:,} ratings.", field=f"{field}/user",
+                expected=f"at most {self._most:,}",
+                hint="take some out first, or have whoever runs the service raise max_user_ratings",
+            )  # fmt: skip
+        new.add(row.item)
+
+    def _has(self, row: Row) -> bool:
+        return self._index is not None and row.item in self._index.profile(row.user)
+
+
 def write_one(service: Service, row: Row, key: str | None) -> int:
     """Write a rating; returns the position from which it counts."""
     change, _ = check_row(row, service.embedded.store.head().shape, "body")
+    _Room(service).check(row, "body")
     position = service.embedded.write([change], key=key)
     service.metrics.written.inc()
     return position
@@ -68,12 +94,13 @@ def write_one(service: Service, row: Row, key: str | None) -> int:
 
 def write_rows(service: Service, rows: Sequence[Row], key: str | None) -> dict[str, Any]:
     """Write all ratings that can be, together; returns the position, and what became of each row."""
-    shape = service.embedded.store.head().shape
+    shape, room = service.embedded.store.head().shape, _Room(service)
     good: list[Change] = []
     results: list[dict[str, Any]] = []
     for at, row in enumerate(rows):
         try:
             change, shape = check_row(row, shape, f"body/ratings/{at}")
+            room.check(row, f"body/ratings/{at}")
         except Problem as problem:
             results.append({"row": at, "status": "refused", "problem": problem.to_dict()})
         else:

@@ -20,7 +20,7 @@ def ratings():
     return cr.Ratings.from_arrays(pairs // N_ITEMS, pairs % N_ITEMS, stars, scale=(1, 5, 1))
 
 
-def by_definition(ratings, *, factors, smooth, sharpen, user_power, item_power, like=4):
+def by_definition(ratings, *, factors, smooth, sharpen, user_power, item_power, alike=0.0, like=4):
     x = np.zeros((ratings.n_users, ratings.n_items))
     for row in ratings.to_arrow().to_pylist():
         x[ratings.users.code(row["user_id"]), ratings.items.code(row["item_id"])] = row["rating"] >= like
@@ -28,7 +28,8 @@ def by_definition(ratings, *, factors, smooth, sharpen, user_power, item_power, 
     r = du[:, None] ** -user_power * x * di**-item_power
     p = r.T @ r
     v = np.linalg.svd(du[:, None] ** -0.5 * x * di**-0.5)[2][:factors].T
-    b = x @ p + smooth * (x * di**-0.5) @ v @ v.T * di**0.5
+    q = (x * di**-item_power).T @ (x * di**-item_power)
+    b = x @ (p + alike * q) + smooth * (x * di**-0.5) @ v @ v.T * di**0.5
     scores = b - sharpen * b @ p + sharpen**2 / 2 * b @ p @ p
     scores[x.sum(axis=1) == 0] = np.nan
     return scores
@@ -38,6 +39,7 @@ SETTINGS = [
     {"factors": 5, "smooth": 0.25, "sharpen": 1.0, "user_power": 0.5, "item_power": 0.45},
     {"factors": 1, "smooth": 2.0, "sharpen": 0.0, "user_power": 0.2, "item_power": 0.8},
     {"factors": 19, "smooth": 0.0, "sharpen": 2.0, "user_power": 0.0, "item_power": 0.5},
+    {"factors": 7, "smooth": 0.5, "sharpen": 0.7, "user_power": 0.4, "item_power": 0.3, "alike": 0.25},
 ]
 
 
@@ -49,6 +51,13 @@ def test_the_formula(ratings, given):
     for row in rows:
         user, item = ratings.users.code(row["user_id"]), ratings.items.code(row["item_id"])
         assert row["score"] == pytest.approx(expected[user, item], abs=1e-9)
+
+
+def test_shares_add_up_to_the_score_where_users_count_alike(ratings):
+    model = cr.GraphFilter(factors=4, alike=0.3).fit(ratings)
+    for row in model.recommend(list(ratings.users)[:5], n=3).to_pylist():
+        told = model.explain(row["user_id"], row["item_id"]).contributions.to_arrow()["share"].to_pylist()
+        assert sum(told) == pytest.approx(row["score"], abs=1e-9)
 
 
 def test_threads_and_blocks_change_nothing(ratings):
@@ -73,6 +82,7 @@ def test_each_option_changes_something(ratings):
         {"sharpen": 0},
         {"user_power": 0},
         {"item_power": 0},
+        {"alike": 0.1},
         {"like": 2},
     ]
     made = [found(), *(found(**options) for options in others)]
@@ -88,7 +98,7 @@ def test_nobody_likes_anything():
     ("name", "value"),
     [
         ("factors", 0),
-        *[(name, -1) for name in ("smooth", "sharpen", "user_power", "item_power")],
+        *[(name, -1) for name in ("smooth", "sharpen", "user_power", "item_power", "alike")],
         ("smooth", "x"),
     ],
 )

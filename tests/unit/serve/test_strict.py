@@ -43,10 +43,10 @@ def test_brackets_in_text_are_no_depth():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (b"NaN", "NaN is no JSON"),
-        (b"[-Infinity]", "-Infinity is no JSON"),
-        (b"1e400", "beyond float64"),
-        (b'{"a": 1, "b": {"a": 1, "a": 2}}', "'a' is there twice"),
+        (b"NaN", "it has NaN for a number"),
+        (b"[-Infinity]", "it has -Infinity for a number"),
+        (b"1e400", "it has a number beyond the floats, 1e400"),
+        (b'{"a": 1, "b": {"a": 1, "a": 2}}', 'it has the key "a" twice'),
         (rb'"\ud800"', "half a character"),
         (rb'{"\udc00": 1}', "half a character"),
         (b'"\xff"', "not UTF-8 at byte 1"),

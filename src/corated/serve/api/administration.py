@@ -81,6 +81,7 @@ async def export(
             return _csv(service, path)
         return service.embedded.export(path, format=format)
 
+    position = service.embedded.position
     try:
         await service.look(work)
     except BaseException:
@@ -90,6 +91,7 @@ async def export(
         path,
         media_type=_TYPES[format],
         filename=path.name,
+        headers={"Corated-Position": str(position)},
         background=BackgroundTask(folder.cleanup),
     )
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from corated.errors import IdTypeError, ParameterError, UnknownIdError
-from corated.models.base import Recommendations
+from corated.models.base import Recommendations, Run
+from corated.models.explain import Asked, Explanation, explain_all
 from corated.ratings.ids import Id
 from corated.serve.answers import (
     BatchAnswer,
@@ -24,7 +25,7 @@ from corated.serve.problems import Problem
 from corated.serve.service import Service, unknown
 from corated.serve.strict import Answer
 
-__all__ = ["answer_user", "explained", "router"]
+__all__ = ["answer_user", "explained", "router", "why_empty"]
 
 router = APIRouter(
     prefix="/v1", tags=["questions"], responses=PROBLEMS, dependencies=[Depends(known_queries)]
@@ -37,29 +38,40 @@ def answer_user(
     service: Service, user: Id, n: int, filters: dict[str, Any], *, explain: bool, popular: bool
 ) -> tuple[str, Rows]:
     """Return "ok", "popular" or "unknown_user", and the rows of one user's list."""
+    found, reasons = None, list[Explanation]()
     try:
-        found = service.embedded.recommend(user, n=n, **filters) if service.index is not None else None
+        if service.index is not None and explain:
+            found, reasons = service.embedded.reasoned(user, n=n, **filters)
+        elif service.index is not None:
+            found = service.embedded.recommend(user, n=n, **filters)
     except IdTypeError:
         raise
     except UnknownIdError as error:
         if "item" in error.what.split()[:4]:  # one of exclude
             raise
-        found = None
     if found is not None:
-        rows = _listed(service, found)
-        if explain:
-            for row in rows:
-                row["why"] = why_of(service.embedded.explain(user, row["item_id"], n=n))
-        return "ok", rows
+        return "ok", _listed(service, found, reasons)
     if not popular or service.index is None:
         return "unknown_user", []
     found = service.snapshot().model.recommend([user], n=n, on_unknown="fallback", threads=1, **filters)
     return "popular", _listed(service, found)
 
 
-def _listed(service: Service, found: Recommendations) -> Rows:
+def why_empty(service: Service, user: Id, filters: dict[str, Any]) -> str:
+    """Say why a user's list has nothing in it."""
+    index = service.index
+    if index is not None and index.n_rated(user) >= index.n_items:
+        return "The user has rated every item that there is."
+    if filters:
+        return "Nothing that speaks to the user is left under these filters."
+    return "Nobody alike likes anything that the user has not rated."
+
+
+def _listed(service: Service, found: Recommendations, reasons: Sequence[Explanation] = ()) -> Rows:
     service.metrics.count_list(found.by_source)
     rows = rows_of(found, "user_id")
+    for row, why in zip(rows, reasons, strict=False):
+        row["why"] = why_of(why)
     for row in rows:
         if row.get("title", "") is None:
             del row["title"]
@@ -91,7 +103,8 @@ async def batch(service: Served, body: BatchBody) -> Answer:
             status, items = answer_user(
                 service, user, body.n, body.filters(), explain=body.explain, popular=body.popular
             )
-            made.append({"user_id": user, "status": status, "items": items})
+            reason = {} if items or status != "ok" else {"reason": why_empty(service, user, body.filters())}
+            made.append({"user_id": user, "status": status, "items": items, **reason})
         return made
 
     position, made = await service.ask(work, min_position=body.min_position)
@@ -104,13 +117,12 @@ async def _for_history(service: Service, body: BatchBody, history: Sequence[Hist
     def work() -> tuple[int, Rows]:
         snapshot = service.snapshot(body.min_position)
         model = snapshot.model
-        rows = _listed(service, model.recommend(history=given, n=body.n, threads=1, **body.filters()))
-        if body.explain:
-            for row in rows:
-                row["why"] = why_of(
-                    model.explain(None, row["item_id"], n=body.n, history=given, anonymous=True, threads=1)
-                )
-        return snapshot.position, rows
+        found = model.recommend(history=given, n=body.n, threads=1, **body.filters())
+        reasons = list[Explanation]()
+        if body.explain and (items := found.to_arrow()["item_id"].to_pylist()):
+            asked = Asked(None, items[0], body.n, given)
+            reasons = explain_all(model._fitted(), asked, items, Run(1), anonymous=True, most=None)
+        return snapshot.position, _listed(service, found, reasons)
 
     _, (position, rows) = await service.ask(work, min_position=body.min_position)
     return Answer({"position": position, "user_id": None, "items": rows})

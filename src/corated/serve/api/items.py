@@ -99,7 +99,7 @@ def raters(
 
 
 @router.get("/items", response_model=CatalogAnswer)
-async def catalog(service: Served, limit: Limit = 100, cursor: Cursor = None) -> Answer:
+async def catalog(service: Served, limit: Limit = 100, cursor: Cursor = None, fresh: Fresh = 0) -> Answer:
     """List the catalog by item id."""
     last = after(cursor)
 
@@ -111,8 +111,8 @@ async def catalog(service: Served, limit: Limit = 100, cursor: Cursor = None) ->
         here, following = page_of(ids, last, limit)
         return {"total": len(found), "items": items_of(found, here), "next": following}
 
-    _, made = await service.ask(work)
-    return Answer(made)
+    position, made = await service.ask(work, min_position=fresh)
+    return Answer({"position": position, **made})
 
 
 class _Ids(Sequence[Id]):
@@ -148,11 +148,18 @@ def items_of(catalog: Catalog, here: slice) -> list[dict[str, Any]]:
 @router.get("/items/{item}", response_model=ItemAnswer)
 async def catalog_item(service: Served, item: Item) -> Answer:
     """Tell what the catalog has of an item."""
+    position = service.embedded.position
     found = await service.look(lambda: service.embedded.store.item(item))
     if found is None:
         raise unknown("item", item, "in the catalog")
     return Answer(
-        {"item": found.item, "title": found.title, "year": found.year, "genres": list(found.genres)}
+        {
+            "position": position,
+            "item": found.item,
+            "title": found.title,
+            "year": found.year,
+            "genres": list(found.genres),
+        }
     )
 
 
@@ -194,9 +201,10 @@ async def search(
     service: Served,
     q: Annotated[str, Query(min_length=1, max_length=512, description="a part of a title, or an id")],
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    fresh: Fresh = 0,
 ) -> Answer:
     """Find items by title or id, and users by id."""
     if "\0" in q:
         raise Problem(422, "parameter", "The text has a NUL character.", field="query/q")
-    _, found = await service.ask(lambda: find(service, q, limit))
-    return Answer(found)
+    position, found = await service.ask(lambda: find(service, q, limit, fresh), min_position=fresh)
+    return Answer({"position": position, **found})

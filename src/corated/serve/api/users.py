@@ -17,7 +17,7 @@ from corated.serve.answers import (
     WrittenAnswer,
     rows_of,
 )
-from corated.serve.api.asking import answer_user
+from corated.serve.api.asking import answer_user, why_empty
 from corated.serve.api.parts import (
     PROBLEMS,
     Cursor,
@@ -83,7 +83,8 @@ async def recommendations(
     )
     if status == "unknown_user":
         raise unknown("user", user)
-    return Answer({"position": position, "user_id": user, "items": items})
+    reason = {} if items else {"reason": why_empty(service, user, wishes.filters())}
+    return Answer({"position": position, "user_id": user, "items": items, **reason})
 
 
 @router.get("/users/{user}/neighbors", response_model=NearAnswer)

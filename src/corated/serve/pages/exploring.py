@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from corated.errors import ParameterError
-from corated.models.base import Recommender
+from corated.models.base import Recommendations, Recommender, Run, answer_for
+from corated.models.explain import Asked, case_of
 from corated.models.fallback import Fallback
 from corated.models.knn import ItemKNN, UserKNN
 from corated.models.presets import PRESETS, near_in, preset
@@ -42,27 +45,36 @@ class Change:
 def whatif_view(service: Service, user: Id, n: int, change: Change) -> Row:
     """Return a user's list as it is, and as it would be with a change."""
     snapshot, profile = _now(service, user)
-    left = {item: rating for item, rating in profile.items() if item not in set(change.drop)}
+    gone = [item for item in change.drop if item in profile]
     base = near_of(service.model)
     model = service.fitted(changed_model(service.model, change.params), snapshot)
     before = _rows(service, snapshot.model.recommend([user], n=n, threads=1))
-    if len(left) == len(profile):
-        after = _rows(service, model.recommend([user], n=n, threads=1))
-    else:
-        gone = [item for item in change.drop if item in profile]
-        told = model.recommend(history=left, user_id=user, n=n, threads=1, exclude=gone)
-        after = _rows(service, told)
+    after = _rows(service, _without(model, user, gone, n))
     catalog = catalog_of(service)
     return {
         "position": snapshot.position,
         "user_id": user,
         "n": n,
-        "drop": [item for item in change.drop if item in profile],
+        "drop": gone,
         "params": change.params,
+        "model": repr(snapshot.model),
+        "is_near": near_of(snapshot.model) is not None,
         "now": {} if base is None else {name: base.get_params()[name] for name in PARAMS},
         "history": [{**facts_of(catalog, item), "rating": rating} for item, rating in profile.items()],
         **_marked(before, after),
     }
+
+
+def _without(model: Recommender, user: Id, gone: Sequence[Id], n: int) -> Recommendations:
+    """Return a user's list without some of their ratings; the others stay of the time that they are of."""
+    if not gone:
+        return model.recommend([user], n=n, threads=1)
+    fit, run = model._fitted(), Run(1)
+    profile = case_of(fit, Asked(user, gone[0], n), run).profile
+    out = np.flatnonzero(np.isin(profile.items, [fit.ratings.items.code(item) for item in gone]))
+    folded = fit.part.fold_in(profile.without(out), run.quietly())
+    answer = answer_for(fit, folded.part, np.array([folded.code]), n, {"exclude": list(gone)}, run)
+    return Recommendations(fit, fit.ratings.users.take([fit.ratings.users.code(user)]), n, answer)
 
 
 def compare_view(service: Service, user: Id, n: int, names: tuple[str, str]) -> Row:

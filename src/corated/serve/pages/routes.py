@@ -37,12 +37,23 @@ _MEASURES = (
 """Those that answer for one user at once."""
 
 
+_COOKIE, _REMEMBERED = "corated-position", 60
+"""What tells pages of the last write, and for how many seconds."""
+
 _DRAWING = {"bars": bars, "scatter": scatter, "measures": _MEASURES, "rules": RULES}
 
 
-async def _page(request: Request, service: Service, template: str, view: Callable[[], Any]) -> Response:
-    """Return a view as a page, or as JSON where the address ends so."""
-    _, found = await service.ask(view)
+async def _page(request: Request, service: Service, template: str, view: Callable[[int], Any]) -> Response:
+    """Return a view as a page, or as JSON where the address ends so.
+
+    view : called with the position that it must be of: that of what this browser wrote last, if it can be had
+    """
+    fresh = _written(request)
+    try:
+        await service.reach(fresh)
+    except Problem:  # better an old page, which says of when it is, than none
+        fresh = 0
+    _, found = await service.ask(lambda: view(fresh))
     path = request.scope["path"]
     if path.endswith(".json"):
         return Answer(found)
@@ -55,7 +66,7 @@ async def _page(request: Request, service: Service, template: str, view: Callabl
 @router.get("/start.json")
 async def start(request: Request, service: Served) -> Response:
     """Show what is served, and the data report in pictures."""
-    return await _page(request, service, "start.html", lambda: start_view(service))
+    return await _page(request, service, "start.html", lambda fresh: start_view(service, fresh))
 
 
 @router.get("/find")
@@ -64,7 +75,7 @@ async def find(request: Request, service: Served, q: Annotated[str, Query(max_le
     """Find a user or an item."""
     if "\0" in q:
         raise Problem(422, "parameter", "The text has a NUL character.", field="query/q")
-    return await _page(request, service, "find.html", lambda: find_view(service, q, 20))
+    return await _page(request, service, "find.html", lambda fresh: find_view(service, q, 20, fresh))
 
 
 @router.get("/user")
@@ -81,7 +92,7 @@ async def user(
     """Show a user's history, neighbors and recommendations."""
     who = service.user(id, field="query/id")
     near = {"measure": measure, "k": k, "min_common": min_common}
-    return await _page(request, service, "user.html", lambda: user_view(service, who, n, near))
+    return await _page(request, service, "user.html", lambda _: user_view(service, who, n, near))
 
 
 @router.get("/item")
@@ -91,7 +102,9 @@ async def item(
 ) -> Response:
     """Show an item: who liked it, and what is similar."""
     what = service.item(id, field="query/id")
-    return await _page(request, service, "item.html", lambda: item_view(service, what, k, measure))
+    return await _page(
+        request, service, "item.html", lambda fresh: item_view(service, what, k, measure, fresh)
+    )
 
 
 @router.get("/pair")
@@ -107,7 +120,9 @@ async def pair(
     """Show what two users, or two items, have in common."""
     parse = service.user if of == "users" else service.item
     one, other = parse(a, field="query/a"), parse(b, field="query/b")
-    return await _page(request, service, "pair.html", lambda: pair_view(service, one, other, of, measure))
+    return await _page(
+        request, service, "pair.html", lambda fresh: pair_view(service, (one, other), of, measure, fresh)
+    )
 
 
 @router.get("/why")
@@ -115,7 +130,7 @@ async def pair(
 async def why(request: Request, service: Served, user: Id, item: Id, n: Many = 10) -> Response:
     """Show what a score is made of."""
     who, what = service.user(user, field="query/user"), service.item(item, field="query/item")
-    return await _page(request, service, "why.html", lambda: why_view(service, who, what, n))
+    return await _page(request, service, "why.html", lambda _: why_view(service, who, what, n))
 
 
 @router.get("/whatif")
@@ -137,7 +152,7 @@ async def whatif(
     change = Change(
         gone, measure or None, int(k) if k else None, int(min_common) if min_common else None, rule or None
     )
-    return await _page(request, service, "whatif.html", lambda: whatif_view(service, who, n, change))
+    return await _page(request, service, "whatif.html", lambda _: whatif_view(service, who, n, change))
 
 
 @router.get("/compare")
@@ -152,9 +167,9 @@ async def compare(
 ) -> Response:
     """Show a user's lists by two models side by side."""
     if not id:
-        return await _page(request, service, "compare.html", lambda: nobody_view(service, n, (a, b)))
+        return await _page(request, service, "compare.html", lambda _: nobody_view(service, n, (a, b)))
     who = service.user(id, field="query/id")
-    return await _page(request, service, "compare.html", lambda: compare_view(service, who, n, (a, b)))
+    return await _page(request, service, "compare.html", lambda _: compare_view(service, who, n, (a, b)))
 
 
 @router.post("/rate")
@@ -166,12 +181,25 @@ async def rate(request: Request, service: Served) -> Response:
         service.item(form.get("item", ""), field="item"),
     )
     rating = None if "remove" in form else _number(form.get("rating", ""))
-    await service.write(lambda: write_one(service, Row(user, item, rating), None))
+    position = await service.write(lambda: write_one(service, Row(user, item, rating), None))
     if form.get("back") == "item":
-        return RedirectResponse(f"/item?{urlencode({'id': form['item']})}", 303)
+        return _wrote(position, f"/item?{urlencode({'id': form['item']})}")
     n = form.get("n", "10")
     many(int(n) if n.isascii() and n.isdigit() and len(n) < 9 else 10**9, 100, "n")
-    return RedirectResponse(f"/user?{urlencode({'id': form['user'], 'n': n})}#recommendations", 303)
+    return _wrote(position, f"/user?{urlencode({'id': form['user'], 'n': n})}#recommendations")
+
+
+def _wrote(position: int, where: str) -> Response:
+    """Go to a page, which waits for what was written, whichever process answers it."""
+    response = RedirectResponse(where, 303)
+    response.set_cookie(_COOKIE, str(position), max_age=_REMEMBERED, httponly=True, samesite="strict")
+    return response
+
+
+def _written(request: Request) -> int:
+    """Return the position of what the browser wrote last; 0 for nothing of late."""
+    text = request.cookies.get(_COOKIE, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _form(body: bytes) -> dict[str, str]:

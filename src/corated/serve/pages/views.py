@@ -54,13 +54,13 @@ def facts_of(catalog: Catalog | None, item: Id) -> Row:
     }
 
 
-def start_view(service: Service) -> Row:
+def start_view(service: Service, fresh: int) -> Row:
     """Return what is served, the data report, and examples to begin with."""
     found: Row = {"about": about(service), "report": None, "charts": {}, "users": [], "items": []}
     index = service.index
     if index is None or not index.n_ratings:
         return {"position": service.embedded.position, **found}
-    snapshot = service.snapshot()
+    snapshot = service.snapshot(fresh)
     ratings, catalog = snapshot.ratings, index.catalog
     report = check(ratings, catalog)
     found["report"] = report.to_dict()
@@ -138,14 +138,14 @@ def user_view(service: Service, user: Id, n: int, near: Row) -> Row:
     }
 
 
-def item_view(service: Service, item: Id, k: int, measure: str) -> Row:
+def item_view(service: Service, item: Id, k: int, measure: str, fresh: int) -> Row:
     """Return an item's page: what it is, how it was rated and by whom, and what is similar."""
     index, catalog = service.index, catalog_of(service)
     facts = facts_of(catalog, item)
     found: Row = {"position": service.embedded.position, **facts, "k": k, "measure": measure}
     empty: Row = {"n_ratings": 0, "mean": None, "levels": [], "raters": [], "similar": [], "scale": None}
     try:
-        position, total, who = raters(service, item, _ALL)
+        position, total, who = raters(service, item, _ALL, fresh)
     except LookupError:
         if not facts["in_catalog"]:
             raise
@@ -166,9 +166,9 @@ def item_view(service: Service, item: Id, k: int, measure: str) -> Row:
     }
 
 
-def pair_view(service: Service, a: Id, b: Id, of: str, measure: str) -> Row:
+def pair_view(service: Service, pair_of: tuple[Id, Id], of: str, measure: str, fresh: int) -> Row:
     """Return what two users, or two items, have in common."""
-    snapshot = service.snapshot()
+    (a, b), snapshot = pair_of, service.snapshot(fresh)
     found = pair(snapshot.ratings, a, b, of=of, measure=measure, catalog=catalog_of(service)).to_dict()
     cells: dict[tuple[float, float], int] = {}
     for row in found["common"]:
@@ -182,9 +182,9 @@ def pair_view(service: Service, a: Id, b: Id, of: str, measure: str) -> Row:
     return {"position": snapshot.position, **found, **names, "points": points}
 
 
-def find_view(service: Service, text: str, limit: int) -> Row:
+def find_view(service: Service, text: str, limit: int, fresh: int) -> Row:
     """Return what a few letters may be meant for."""
-    found = find(service, text, limit) if text.strip() else {"items": [], "users": []}
+    found = find(service, text, limit, fresh) if text.strip() else {"items": [], "users": []}
     return {"position": service.embedded.position, "q": text, **found}
 
 
