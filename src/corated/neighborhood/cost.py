@@ -29,7 +29,7 @@ _NS_ROW = 87.0
 _NS_RATING = 46.0
 _SECONDS_AT_LEAST = 0.004
 
-_WHOLE_EVENT, _WHOLE_MET, _WHOLE_SUBJECT, _WHOLE_RATING = 0.5, 0.3, 3000.0, 20.0
+_WHOLE_EVENT, _WHOLE_MET, _WHOLE_SUBJECT, _WHOLE_RATING = 0.38, 0.3, 2200.0, 20.0
 """The same where rows are found whole, from one side; each subject's best are chosen on the spot."""
 
 _WHOLE_SUBJECTS = 1 << 17
