@@ -61,6 +61,7 @@ def test_an_interrupt_while_waiting_for_input(start, number, code):
 
 
 @posix
+@pytest.mark.jit
 @STOPS
 def test_an_interrupt_in_the_middle_of_the_work(start, tmp_path, number, code):
     cr.sample(users=6000, items=200, ratings=400_000).write(tmp_path)
