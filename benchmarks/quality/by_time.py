@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ladder import Figures, Method, Phase
-from tools import Implicit, Lately, LensKit, Ours, Tool, Train, timely
+from tools import Lately, LensKit, Ours, Tool, Train, als_space, bpr_space, implicit, timely
 
 import corated as cr
 from corated import evaluation as ev
@@ -229,20 +229,8 @@ def _tuned(like: float) -> dict[str, Method]:
 
 def _peers() -> dict[str, Method]:
     near = {"k": (10, 1000, "log"), "of": _OF}
-    als = {
-        "factors": (8, 128, "log"),
-        "regularization": (0.001, 10.0, "log"),
-        "alpha": (0.1, 100.0, "log"),
-        "iterations": (5, 30),
-        "of": _OF,
-    }
-    bpr = {
-        "factors": (8, 128, "log"),
-        "regularization": (0.0001, 0.1, "log"),
-        "learning_rate": (0.003, 0.1, "log"),
-        "iterations": (20, 200, "log"),
-        "of": _OF,
-    }
+    als = als_space((8, 128), (5, 30)) | {"of": _OF}
+    bpr = bpr_space((8, 128)) | {"of": _OF}
     nearest = {"max_nbrs": (10, 1000, "log"), "min_nbrs": [1, 2, 3], "of": [*_OF, "ratings"]}
     mf = {
         "embedding_size": (8, 128, "log"),
@@ -252,25 +240,21 @@ def _peers() -> dict[str, Method]:
         "of": _OF,
     }
 
-    def implicit(kind: str, space: Any, **start: Any) -> Method:
-        return Method("implicit", partial(Implicit, kind), space, start | {"of": "likes"})
+    def likes(kind: str, space: dict[str, Any], **start: Any) -> Method:
+        return implicit(kind, space, of="likes", **start)
 
     def lenskit(kind: str, space: Any, **start: Any) -> Method:
         return Method("lenskit", partial(LensKit, kind), space, start | {"of": "likes"})
 
     return {
-        "implicit, item-kNN, cosine": implicit("cosine", near, k=20),
-        "implicit, item-kNN, cosine, of the last days": implicit(
-            "cosine", near | {"days": (1.0, 90.0, "log")}, k=20, days=30.0
+        "implicit, item-kNN, cosine": likes("cosine", near),
+        "implicit, item-kNN, cosine, of the last days": likes(
+            "cosine", near | {"days": (1.0, 90.0, "log")}, days=30.0
         ),
-        "implicit, item-kNN, TF-IDF": implicit("tfidf", near, k=20),
-        "implicit, item-kNN, BM25": implicit(
-            "bm25", near | {"K1": (0.1, 10.0, "log"), "B": (0.0, 1.0)}, k=20, K1=1.2, B=0.75
-        ),
-        "implicit, ALS": implicit("als", als, factors=100, regularization=0.01, alpha=1.0, iterations=15),
-        "implicit, BPR": implicit(
-            "bpr", bpr, factors=100, regularization=0.01, learning_rate=0.01, iterations=100
-        ),
+        "implicit, item-kNN, TF-IDF": likes("tfidf", near),
+        "implicit, item-kNN, BM25": likes("bm25", near | {"K1": (0.1, 10.0, "log"), "B": (0.0, 1.0)}),
+        "implicit, ALS": likes("als", als),
+        "implicit, BPR": likes("bpr", bpr),
         "LensKit, item-kNN": lenskit("item", nearest, max_nbrs=20, min_nbrs=1),
         "LensKit, user-kNN": lenskit("user", nearest, max_nbrs=20, min_nbrs=1),
         "LensKit, implicit MF": lenskit(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ladder import Figures, Ladder, Method, Phase, climb, options_of
-from tools import Implicit, Ours, Tool, Train
+from tools import Ours, Tool, Train, als_space, bpr_space, implicit
 
 import corated as cr
 from data import real_folder
@@ -157,33 +157,14 @@ def _methods() -> dict[str, Method]:
 
 def _peers() -> dict[str, Method]:
     near = {"k": (10, 1000, "log")}
-    als = {
-        "factors": (16, 256, "log"),
-        "regularization": (0.001, 10.0, "log"),
-        "alpha": (0.1, 100.0, "log"),
-        "iterations": (5, 30),
-    }
-    bpr = {
-        "factors": (16, 256, "log"),
-        "regularization": (0.0001, 0.1, "log"),
-        "learning_rate": (0.003, 0.1, "log"),
-        "iterations": (20, 200, "log"),
-    }
     bm25 = near | {"K1": (0.1, 10.0, "log"), "B": (0.0, 1.0)}
 
-    def implicit(kind: str, space: Any, **start: Any) -> Method:
-        return Method("implicit", partial(Implicit, kind), space, start)
-
     return {
-        "implicit, item-kNN, cosine, chosen": implicit("cosine", near, k=20),
-        "implicit, item-kNN, TF-IDF, chosen": implicit("tfidf", near, k=20),
-        "implicit, item-kNN, BM25, chosen": implicit("bm25", bm25, k=20, K1=1.2, B=0.75),
-        "implicit, ALS, chosen": implicit(
-            "als", als, factors=100, regularization=0.01, alpha=1.0, iterations=15
-        ),
-        "implicit, BPR, chosen": implicit(
-            "bpr", bpr, factors=100, regularization=0.01, learning_rate=0.01, iterations=100
-        ),
+        "implicit, item-kNN, cosine, chosen": implicit("cosine", near),
+        "implicit, item-kNN, TF-IDF, chosen": implicit("tfidf", near),
+        "implicit, item-kNN, BM25, chosen": implicit("bm25", bm25),
+        "implicit, ALS, chosen": implicit("als", als_space((16, 256), (5, 30))),
+        "implicit, BPR, chosen": implicit("bpr", bpr_space((16, 256))),
     }
 
 

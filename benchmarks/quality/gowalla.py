@@ -12,13 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from ladder import Figures, Ladder, Method, Phase, climb, options_of
-from tools import Implicit, Ours, Tool, Train
+from tools import Ours, Tool, Train, als_space, bpr_space, implicit
 
 import corated as cr
 from data import real_folder
@@ -115,25 +114,8 @@ def facts() -> Figures:
 
 
 def _methods() -> dict[str, Method]:
-    near = {"k": (10, 1000, "log")}
-    als = {
-        "factors": (32, 256, "log"),
-        "regularization": (0.001, 10.0, "log"),
-        "alpha": (0.1, 100.0, "log"),
-        "iterations": (5, 20),
-    }
-    bpr = {
-        "factors": (32, 256, "log"),
-        "regularization": (0.0001, 0.1, "log"),
-        "learning_rate": (0.003, 0.1, "log"),
-        "iterations": (20, 200, "log"),
-    }
-
     def ours(model: Callable[[], cr.Recommender], note: str = "") -> Method:
         return Method("corated", lambda: Ours(model()), note=note)
-
-    def implicit(kind: str, space: Any, **start: Any) -> Method:
-        return Method("implicit", partial(Implicit, kind), space, start)
 
     return {
         "popularity": ours(cr.Popularity),
@@ -143,11 +125,9 @@ def _methods() -> dict[str, Method]:
             partial(cr.GraphFilter, **CHOSEN),
             f"{', '.join(f'{name} {value:g}' for name, value in CHOSEN.items())}: see gowalla_search.py",
         ),
-        "implicit, item-kNN, cosine": implicit("cosine", near, k=20),
-        "implicit, ALS": implicit("als", als, factors=100, regularization=0.01, alpha=1.0, iterations=15),
-        "implicit, BPR": implicit(
-            "bpr", bpr, factors=100, regularization=0.01, learning_rate=0.01, iterations=100
-        ),
+        "implicit, item-kNN, cosine": implicit("cosine", {"k": (10, 1000, "log")}),
+        "implicit, ALS": implicit("als", als_space((32, 256), (5, 20))),
+        "implicit, BPR": implicit("bpr", bpr_space((32, 256))),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from ladder import THREADS, CannotError
+from ladder import THREADS, CannotError, Method
 
 import corated as cr
 
@@ -168,6 +168,42 @@ class Implicit:
             pairs = (row >= start) & (row < start + 500)
             found[pairs] = dense[row[pairs] - start, items[pairs]]
         return found
+
+
+_NEAREST = {"k": 20}
+_STARTS: dict[str, dict[str, Any]] = {
+    "cosine": _NEAREST,
+    "tfidf": _NEAREST,
+    "bm25": _NEAREST | {"K1": 1.2, "B": 0.75},
+    "als": {"factors": 100, "regularization": 0.01, "alpha": 1.0, "iterations": 15},
+    "bpr": {"factors": 100, "regularization": 0.01, "learning_rate": 0.01, "iterations": 100},
+}
+"""The defaults of implicit."""
+
+
+def implicit(kind: str, space: dict[str, Any], **start: Any) -> Method:
+    """Return a method of implicit that is searched in a space; ``start``: what differs from its defaults."""
+    return Method("implicit", partial(Implicit, kind), space, _STARTS[kind] | start)
+
+
+def als_space(factors: tuple[int, int], iterations: tuple[int, int]) -> dict[str, Any]:
+    """Return where settings of ALS are searched."""
+    return {
+        "factors": (*factors, "log"),
+        "regularization": (0.001, 10.0, "log"),
+        "alpha": (0.1, 100.0, "log"),
+        "iterations": iterations,
+    }
+
+
+def bpr_space(factors: tuple[int, int]) -> dict[str, Any]:
+    """Return where settings of BPR are searched."""
+    return {
+        "factors": (*factors, "log"),
+        "regularization": (0.0001, 0.1, "log"),
+        "learning_rate": (0.003, 0.1, "log"),
+        "iterations": (20, 200, "log"),
+    }
 
 
 class LensKit:

@@ -2,20 +2,17 @@
 
 import json
 import shutil
-import socket
-import threading
-import time
 
 import pytest
 
 import corated as cr
 from corated.live.store import Item
-from corated.serve.app import build
-from corated.serve.listening import Listener, config_of
 from corated.serve.modeling import build_model
 from corated.serve.pages.exploring import Change, whatif_view
 from corated.serve.service import Service
 from corated.serve.settings import Settings
+
+from ..services import listening
 
 CHROMIUM = shutil.which("chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -55,20 +52,8 @@ def served(tmp_path_factory):
     titles = [*HOSTILE, *(f"Title {at}" for at in range(len(items) - len(HOSTILE)))]
     named = zip(items.values(), titles, strict=True)
     embedded.put_items([Item(id, title, 1990, ("<i>Genre</i>", "Drama")) for id, title in named])
-    service = Service(embedded, settings)
-    address = []
-    listener = Listener(config_of(build(service), service), service, address.append)
-    bound = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=listener.run, args=([bound],))
-    thread.start()
-    until = time.monotonic() + 120
-    while not (address and service.warm):
-        assert time.monotonic() < until and not service.failed
-        time.sleep(0.05)
-    yield address[0], embedded
-    listener.should_exit = True
-    thread.join(timeout=30)
-    bound.close()
+    with listening(embedded, settings) as address:
+        yield address, embedded
     embedded.close()
 
 

@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import threading
 import time
 
 import pyarrow.parquet
@@ -10,13 +9,12 @@ import pytest
 
 import corated as cr
 from corated.errors import ParameterError
-from corated.serve.app import build
 from corated.serve.client import Client, ServiceError
 from corated.serve.keys import KeyFile
-from corated.serve.listening import Listener, config_of
 from corated.serve.modeling import build_model
-from corated.serve.service import Service
 from corated.serve.settings import Settings
+
+from ..services import listening
 
 IDS = ["ann/lee", "100%", "a%2Fb", "007", "😀 é", "a?b#c&d", "x", "y", "z"]
 
@@ -33,20 +31,8 @@ def served(tmp_path_factory):
         embedded.write(
             [(u, i, 1 + (a * b) % 5) for a, u in enumerate(IDS) for b, i in enumerate(IDS) if (a + b) % 4]
         )
-        service = Service(embedded, settings)
-        address = []
-        listener = Listener(config_of(build(service, keys), service), service, address.append)
-        bound = socket.create_server(("127.0.0.1", 0))
-        thread = threading.Thread(target=listener.run, args=([bound],))
-        thread.start()
-        until = time.monotonic() + 120
-        while not (address and service.warm):
-            assert time.monotonic() < until and not service.failed
-            time.sleep(0.05)
-        yield address[0], made, embedded
-        listener.should_exit = True
-        thread.join(timeout=30)
-        bound.close()
+        with listening(embedded, settings, keys) as address:
+            yield address, made, embedded
 
 
 @pytest.fixture

@@ -129,6 +129,12 @@ def calls_to_fail(n, all_of_them):
     return range(1, n + 1) if all_of_them else sorted({1 + at * (n - 1) // 7 for at in range(8)})
 
 
+def failing(trial, work, plain, every):
+    """Trials of a work whose n-th call fails, for one n after another."""
+    for n in calls_to_fail(plain.calls, every):
+        yield trial(work, n, (errno.EIO, errno.ENOSPC)[n % 2])
+
+
 EVERY = [False, pytest.param(True, marks=pytest.mark.slow)]
 
 
@@ -137,8 +143,7 @@ def test_an_import_meets_a_call_that_fails(trial, every):
     plain, refused = trial("import", 0), set()
     plain.check()
     assert not plain.refused and len(plain.told) == 5
-    for n in calls_to_fail(plain.calls, every):
-        one = trial("import", n, (errno.EIO, errno.ENOSPC)[n % 2])
+    for one in failing(trial, "import", plain, every):
         refused |= set(one.refused)
         one.check()
     assert "import" in refused
@@ -153,8 +158,7 @@ def test_a_snapshot_meets_a_call_that_fails(trial, every):
     check_files(plain)
     plain.check()
     assert not plain.refused and len(plain.told) == 7
-    for n in calls_to_fail(plain.calls, every):
-        one = trial("snapshot", n, (errno.EIO, errno.ENOSPC)[n % 2])
+    for one in failing(trial, "snapshot", plain, every):
         refused |= set(one.refused)
         check_files(one)
         one.check()
@@ -168,8 +172,7 @@ def test_a_command_meets_a_call_that_fails(trial, every):
     plain, refused = trial("command", 0), set()
     plain.check()
     assert not plain.refused and len(plain.told) == 3
-    for n in calls_to_fail(plain.calls, every):
-        one = trial("command", n, (errno.EIO, errno.ENOSPC)[n % 2])
+    for one in failing(trial, "command", plain, every):
         refused |= set(one.refused)
         for name in ("backup", "export"):
             path = one.folder / {"backup": "beside.backup", "export": "beside.jsonl"}[name]

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from corated.cli.machine import human_bytes, peak_bytes
+from corated.cli.machine import human_bytes
 from corated.cli.model_options import Model, model_fields
 from corated.cli.options import Count, Decorator, Memory, ReadingOption
 from corated.cli.reading import Reading
 from corated.cli.show import FirstRows, count, say, show_json
 from corated.cli.state import current
 from corated.errors import OutputError, ParameterError
+from corated.neighborhood.memory import peak_memory
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -184,7 +185,7 @@ def _run(cluster: _Cluster, given: Mapping[str, Any]) -> None:
         _write(found, output)
         found = spark.read.parquet(output)
     summary = {"model": repr(model), "n": n, **_counts(found, ratings, n)}
-    summary |= {"seconds": round(time.perf_counter() - start, 3), "peak_memory_bytes": peak_bytes()}
+    summary |= {"seconds": round(time.perf_counter() - start, 3), "peak_memory_bytes": peak_memory()}
     _tell({**summary, "output": output}, shown, as_json=given["as_json"])
 
 
@@ -343,9 +344,11 @@ def _is_parquet(path: str, format: str | None) -> bool:
         return format == "parquet"
     if _is_elsewhere(path) or Path(path).is_dir():
         return True
+    from corated.ratings.read import PARQUET
+
     try:
         with Path(path).open("rb") as file:
-            return file.read(4) == b"PAR1"
+            return file.read(len(PARQUET)) == PARQUET
     except OSError:
         return False  # told of where it is read
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from corated.cli.machine import human_bytes, peak_bytes
+from corated.cli.machine import human_bytes
 from corated.cli.model_options import Model, model_options
 from corated.cli.options import catalog_option, command, json_option, progress_option, threads_option
 from corated.cli.people import note_excess
@@ -17,6 +17,7 @@ from corated.cli.show import count, say, show_json
 from corated.cli.state import current
 from corated.cli.write import apart
 from corated.errors import ParameterError
+from corated.neighborhood.memory import peak_memory
 
 __all__ = ["fit_command"]
 
@@ -60,7 +61,7 @@ def fit_command(
         "ratings": ratings.n_ratings,
         "catalog_items": None if titles is None else len(titles),
         "seconds": round(time.perf_counter() - start, 3),
-        "peak_memory_bytes": peak_bytes(),
+        "peak_memory_bytes": peak_memory(),
         "output": output,
         "bytes": Path(output).stat().st_size,
     }

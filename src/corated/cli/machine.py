@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 
-__all__ = ["cores", "human_bytes", "memory_bytes", "peak_bytes"]
-
-
-def peak_bytes() -> int | None:
-    """Return the most memory this process has had at once; None where the platform does not tell."""
-    # On Linux getrusage counts what the process was before it became this program.
-    from_proc = _proc("/proc/self/status", "VmHWM:")
-    if from_proc is not None:
-        return from_proc
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+__all__ = ["cores", "human_bytes", "memory_bytes"]
 
 
 def memory_bytes() -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corated.cli.engine import on_engine
-from corated.cli.machine import human_bytes, peak_bytes
+from corated.cli.machine import human_bytes
 from corated.cli.options import Count, command, progress_option, threads_option
 from corated.cli.people import note_excess, subjects
 from corated.cli.show import count
@@ -18,6 +18,7 @@ from corated.cli.state import current
 from corated.cli.wishes import Wishes, one_stdin, wishes_options
 from corated.cli.write import Output, writes_rows
 from corated.errors import ParameterError
+from corated.neighborhood.memory import peak_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,7 +117,7 @@ class Tally:
     def finish(self, start: float) -> None:
         """Note the time since ``start`` and the peak memory."""
         self.seconds = time.perf_counter() - start
-        self.peak = peak_bytes()
+        self.peak = peak_memory()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as numbers and text that JSON can carry."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from corated.errors import ParameterError
 
-__all__ = ["available_memory", "bytes_of", "size_of"]
+__all__ = ["available_memory", "bytes_of", "peak_memory", "size_of"]
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgt]?)(i?)b?\s*", re.ASCII | re.IGNORECASE)
 
@@ -49,6 +50,20 @@ def available_memory() -> int | None:
         if room is not None
     ]
     return max(0, min(known)) if known else None
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes that this process has had at once; None where the platform does not tell."""
+    # On Linux getrusage counts what the process was before it became this program.
+    found = _field(Path("/proc/self/status"), "VmHWM:")
+    if found is not None:
+        return found * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _machine_memory() -> int | None:

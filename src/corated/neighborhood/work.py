@@ -212,7 +212,10 @@ class _Sizes:
 
 def work_of(search: Search, threads: int, room: int | None) -> Work:
     """Choose the quickest way that fits in ``room`` bytes; where none does, the one that takes the least."""
-    sizes = _Sizes.of(search)
+    return _way(search, _Sizes.of(search), threads, room)
+
+
+def _way(search: Search, sizes: _Sizes, threads: int, room: int | None) -> Work:
     threads = max(1, min(threads, most_blocks(sizes.events, len(search.engine.layouts))))
     sides = (False,) if search.codes is not None or search.whole_rows else (True, False)
     ways = [(both, t) for both in sides for t in range(1, threads + 1)]
@@ -230,13 +233,13 @@ def work_of(search: Search, threads: int, room: int | None) -> Work:
 
 def fitting_work(search: Search, run: Run) -> Work:
     """Choose the quickest way that fits; raises `MemoryLimitError` with the figures where none does."""
-    memory_limit, taken = run.memory_limit, held(search.engine)
+    memory_limit, taken, sizes = run.memory_limit, held(search.engine), _Sizes.of(search)
     if memory_limit is None:
-        work = work_of(search, run.threads, None)
+        work = _way(search, sizes, run.threads, None)
         if work.to_take < _HARDLY_ANY:
             return work  # as in `check_preparation`
     room = room_for_work(memory_limit, taken)
-    work = work_of(search, run.threads, room)
+    work = _way(search, sizes, run.threads, room)
     if work.fits(room):
         return work
     engine = search.engine

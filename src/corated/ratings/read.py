@@ -24,11 +24,11 @@ from corated.ratings.scale import Scale
 from corated.ratings.sources import Source
 from corated.ratings.text import TextSource
 
-__all__ = ["read_ratings"]
+__all__ = ["PARQUET", "read_ratings"]
 
 # A pipe is kept in memory up to this size, beyond it in a temporary file: errors look back for lines.
 _SPOOL_BYTES: Final = 64 << 20
-_PARQUET: Final = b"PAR1"
+PARQUET: Final = b"PAR1"
 _ARROW: Final = (b"ARROW1", b"\xff\xff\xff\xff")
 
 
@@ -122,7 +122,7 @@ def _read_file(
 
 
 def _kind_of(start: bytes) -> str:
-    if start.startswith(_PARQUET):
+    if start.startswith(PARQUET):
         return "parquet"
     return "arrow" if start.startswith(_ARROW) else "text"
 

@@ -88,27 +88,27 @@ def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
 
 
 @inlined
-def _write(room: Room, size: Unsigned, lists: Lists, row: int) -> None:
-    """Write the best to their row, one after another: out of order, lines of the cache would wait."""
+def _write(room: Room, size: Unsigned, own: Unsigned, lists: Lists, row: int) -> None:
+    """Write the best to their row, one after another: out of order, lines of the cache would wait.
+
+    size : how many are written;  own : the place that is left out, from ``size`` on for none
+    """
     first = np.uint64(lists.start[row])
     for j in range(size):
-        lists.neighbor[first + j] = RANK_MASK - (room.sorted_tie[j] & RANK_MASK)
-        lists.common[first + j] = room.sorted_tie[j] >> 32
-        lists.value[first + j] = room.sorted_key[j] * lists.sign
+        at = j + np.uint64(j >= own)
+        lists.neighbor[first + j] = RANK_MASK - (room.sorted_tie[at] & RANK_MASK)
+        lists.common[first + j] = room.sorted_tie[at] >> 32
+        lists.value[first + j] = room.sorted_key[at] * lists.sign
     lists.size[row] = size
 
 
 @inlined
-def _write_others(room: Room, size: Unsigned, k: int, lists: Lists, row: int, rank: int) -> None:
-    """Write the best k of those found for a profile, but for the subject itself."""
-    first, out, own = lists.start[row], 0, RANK_MASK - rank
+def _place_of(room: Room, size: Unsigned, rank: int) -> Unsigned:
+    """Return at which place of the best a subject stands; ``size`` where it does not."""
     for j in range(size):
-        if out < k and room.sorted_tie[j] & RANK_MASK != own:
-            lists.neighbor[first + out] = RANK_MASK - (room.sorted_tie[j] & RANK_MASK)
-            lists.common[first + out] = room.sorted_tie[j] >> 32
-            lists.value[first + out] = room.sorted_key[j] * lists.sign
-            out += 1
-    lists.size[row] = out
+        if room.sorted_tie[j] & RANK_MASK == RANK_MASK - rank:
+            return np.uint64(j)
+    return size
 
 
 @inlined
@@ -150,10 +150,8 @@ def select_rows(
         if not is_one or index == 0 or not _is_as(profiles, u, queries[index - 1]):
             most = k + int(is_one)  # itself included
             size = _sort(room, _chosen(profiles, rows, task, u, room, most), most)
-        if is_one:
-            _write_others(room, size, k, lists, to[index], profiles.rank[u])
-        else:
-            _write(room, size, lists, to[index])
+        own = _place_of(room, size, profiles.rank[u]) if is_one else size
+        _write(room, min(size - np.uint64(own < size), np.uint64(k)), own, lists, to[index])
     return len(queries)
 
 

@@ -8,10 +8,10 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 __all__ = ["Folder", "work_folder"]
+
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Folder:
         files, path = self._open()
         found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
         return {info.base_name for info in found if info.type == pafs.FileType.File}
+
+    def left(self, numbers: Iterable[N], name: Callable[[N], str]) -> list[N]:
+        """Return those, in their order, whose files are not there yet."""
+        there = self.names()
+        return [number for number in numbers if name(number) not in there]
 
     def remove(self) -> None:
         """Remove the folder and what is in it."""

@@ -146,8 +146,7 @@ def _of_popularity(
 def _left(ratings: SparkRatings, users: Blocks, key: str) -> tuple[Folder, list[int]]:
     """Return where lists of these settings are, and the blocks of users that have none yet."""
     folder = ratings.folder.within(f"lists-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
-    there = folder.names()
-    return folder, [number for number in range(len(users)) if graph_name(number) not in there]
+    return folder, folder.left(range(len(users)), graph_name)
 
 
 def _parts(model: object) -> tuple[Recommender | None, Popularity | None]:

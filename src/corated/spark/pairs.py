@@ -67,8 +67,7 @@ def all_pairs(
     key = hashlib.sha256(repr((wish, len(parts))).encode()).hexdigest()[:16]
     folder = made.folder.within(f"pairs-{key}")
     problem = Problem.of(made, wish, parts, valued=False)
-    there = folder.names()
-    left = [pair for pair in pairs_of(len(parts)) if pairs_name(*pair) not in there]
+    left = folder.left(pairs_of(len(parts)), lambda pair: pairs_name(*pair))
     run_tasks(made.spark, left, _Emit(problem, parts, folder))
     found = made.spark.read.parquet(folder.uri)
     ids = made.ids(wish.side)

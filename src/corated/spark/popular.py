@@ -67,8 +67,7 @@ def popular_of(ratings: SparkRatings, users: Blocks, model: Popularity, n: int) 
 
     key = hashlib.sha256(repr((check_like(model.like), len(users))).encode()).hexdigest()[:16]
     folder = ratings.folder.within(f"votes-{key}")
-    there = folder.names()
-    left = [number for number in range(len(users)) if block_name(number) not in there]
+    left = folder.left(range(len(users)), block_name)
     run_tasks(ratings.spark, left, _Vote(model, users, folder, ratings.scale))
     votes = ratings.spark.read.parquet(folder.uri).groupBy("item").agg(fn.sum("votes").alias("votes"))
     # Some are on a list already, or were rated.

@@ -106,8 +106,7 @@ def graph_of(ratings: SparkRatings, wish: Wish, count: int) -> Graph:
         there = lists.names()
         pairs = [pair for pair in _heaviest_first(blocks) if not set(_names(*pair)) <= there]
         met = run_tasks(ratings.spark, pairs, _Meet(problem, blocks, lists))
-        kept = graph.names()
-        left = [number for number in range(len(blocks)) if graph_name(number) not in kept]
+        left = graph.left(range(len(blocks)), graph_name)
         merged = run_tasks(ratings.spark, left, _Merge(problem, blocks, lists, graph))
         stages = {
             name: {

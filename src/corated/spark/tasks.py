@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 
 from corated.errors import MissingExtraError, OutputError
+from corated.neighborhood.memory import peak_memory
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,7 +51,7 @@ def run_tasks(
                 start = time.perf_counter()
                 _forget_peak()
                 rows, foreseen = work(given[number])
-                row = (number, rows, foreseen, _peak(), time.perf_counter() - start)
+                row = (number, rows, foreseen, peak_memory() or 0, time.perf_counter() - start)
                 names = ["task", "rows", "foreseen", "peak", "seconds"]
                 kinds = [pa.int32(), pa.int64(), pa.int64(), pa.int64(), pa.float64()]
                 columns = [pa.array([value], kind) for value, kind in zip(row, kinds, strict=True)]
@@ -95,17 +96,3 @@ def _forget_peak() -> None:
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak() -> int:
-    """Return the most bytes of memory that this process has had; 0 where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
