@@ -81,7 +81,7 @@ def answer(part: FittedKNN, request: Request, run: Run) -> Answer:
         users, rows = rank[queries], np.arange(len(queries))
         part.walk(Paths(near, part.likes, seen, asked, lists), worker.work, users, first, rows, flag)
 
-    run_blocks(blocks, make_state, work, threads=run.threads, progress=run.progress, cancel=run.cancel)
+    run_blocks(blocks, make_state, work, run)
     alone = Answer.of(lists, n, part.source)
     _answer_the_rest(part, asked, blocks, alone)
     place = np.empty(len(order), dtype=np.int64)

@@ -53,7 +53,7 @@ def solved(entries: Entries, ridge: Ridge, run: Run) -> Floats:
 
     # Compiled (or loaded) here, where Ctrl-C can interrupt it, and not in a worker thread.
     solve_rows(0, 0, entries, ridge, _desk(d), out, np.zeros(1, dtype=np.uint8))
-    run_blocks(blocks, lambda: _desk(d), work, threads=run.threads, progress=run.progress, cancel=run.cancel)
+    run_blocks(blocks, lambda: _desk(d), work, run)
     return out
 
 
@@ -89,7 +89,7 @@ class Scorer:
             score_all(some, self.own, self.theirs, out, first, flag)
 
         score_all(users[:0], self.own, self.theirs, out, 0, np.zeros(1, dtype=np.uint8))  # compiled here
-        run_blocks(blocks, lambda: None, work, threads=run.threads, progress=run.progress, cancel=run.cancel)
+        run_blocks(blocks, lambda: None, work, run)
         return out
 
     def some_of(self, users: Int64s, items: Int64s) -> Floats:

@@ -157,15 +157,7 @@ class _Solver:
     def _over(self, work: Callable[[int, int, Flag], object]) -> None:
         n = len(self._indptr) - 1
         blocks = [(1, (first, min(first + _USERS_PER_BLOCK, n))) for first in range(0, n, _USERS_PER_BLOCK)]
-        run = self._run.quietly()
-        run_blocks(
-            blocks,
-            lambda: None,
-            lambda _, block, flag: work(*block, flag),
-            threads=run.threads,
-            progress=run.progress,
-            cancel=run.cancel,
-        )
+        run_blocks(blocks, lambda: None, lambda _, block, flag: work(*block, flag), self._run.quietly())
 
     def spread(self, weight: Singles) -> Singles:
         """Return Σ_j weight_uj (both·t_ij + taste) for each user and item: float32 (users, items)."""

@@ -46,10 +46,7 @@ def over_users(
         blocks,
         make_state,
         lambda state, start, flag: work(state, codes[start : start + size], start, flag),
-        threads=run.threads,
-        progress=run.progress,
-        cancel=run.cancel,
-        at_once=run.at_once,
+        run,
     )
 
 

@@ -176,7 +176,7 @@ def neighbor_sums(
         score_pairs(found, asked, raters, limits, worker.desk, sums.total, sums.weight, sums.support, flag)
 
     _compile(engine, raters, limits)
-    run_blocks(blocks, make_state, work, threads=run.threads, progress=run.progress, cancel=run.cancel)
+    run_blocks(blocks, make_state, work, run)
     return sums
 
 
@@ -203,7 +203,7 @@ def graph_sums(
         asked = Asked(here - here[0], objects[places], places)
         score_pairs(found, asked, raters, limits, desk, sums.total, sums.weight, sums.support, flag)
 
-    run_blocks(blocks, lambda: _desk(n), work, threads=run.threads, progress=run.progress, cancel=run.cancel)
+    run_blocks(blocks, lambda: _desk(n), work, run)
     return sums
 
 

@@ -57,8 +57,7 @@ def found_together(rows: TimelyRows, now: Now, users: Int64s, run: Run) -> Toget
         sit_together(rows.by_user, rows.by_item, block, now.window, *scratch, made, flag)
 
     blocks = [(_BLOCK, items[start : start + _BLOCK]) for start in range(0, len(items), _BLOCK)]
-    quiet = run.quietly()
-    run_blocks(blocks, new_scratch, work, threads=run.threads, progress=quiet.progress, cancel=run.cancel)
+    run_blocks(blocks, new_scratch, work, run.quietly())
     return made
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from corated.neighborhood.engine import Engine, Of, check_of
 from corated.neighborhood.parquet import check_target, opened, passing_on
-from corated.neighborhood.run import Flag, resolve_threads, run_blocks
+from corated.neighborhood.run import Flag, Run, resolve_threads, run_blocks
 from corated.output import atomic_path
 from corated.progress import Cancel, Progress, ProgressOption, reporting
 from corated.ratings.ratings import Ratings
@@ -143,7 +143,7 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
         if flag[0] == 0:
             sink.put(number, _batch(worker.pairs, count, names, engine, schema), flag)
 
-    run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
+    run_blocks(blocks, make_state, work, Run(threads, progress, cancel))
 
 
 def _blocks(engine: Engine) -> tuple[list[tuple[int, tuple[int, Layout, Int64s]]], int]:

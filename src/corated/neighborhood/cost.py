@@ -15,6 +15,7 @@ __all__ = [
     "rows_pay",
     "seconds_of",
     "slowness",
+    "soon_over",
 ]
 
 _NS_EVENT, _NS_EVENT_FAR = 0.58, 0.73
@@ -40,6 +41,9 @@ _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
 """Pair events a block may have: below 0.1 s of work, since a thread is stopped between queries."""
 _SMALLEST_BLOCK = 50_000
+
+_MOMENT = 40_000_000
+"""Pair events, each pair from both sides, that no thread is busy with for more than a tenth of a second."""
 
 _PIECE_BYTES = 1 << 20
 """Accumulators of a piece of the candidates, in bytes."""
@@ -70,6 +74,14 @@ def block_target(events: int, threads: int) -> int:
 def most_blocks(events: int, layouts: int) -> int:
     """Return how many blocks there can be: any two in a row are more than the smallest, but for layouts."""
     return layouts + 2 * events // _SMALLEST_BLOCK
+
+
+def soon_over(events: int, *, in_kernels: bool) -> bool:
+    """Tell whether so many pair events take so little that the calling thread can do its share of them.
+
+    in_kernels : whether a kernel does all the work
+    """
+    return in_kernels and events <= _MOMENT
 
 
 def seconds_of(counts: Counts, *, both: bool, threads: int, whole: bool = False) -> float:

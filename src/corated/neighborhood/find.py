@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.neighborhood.cost import block_target
+from corated.neighborhood.cost import block_target, soon_over
 from corated.neighborhood.engine import Block, Engine
 from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.table import Neighbors
 from corated.neighborhood.work import ROW_BYTES, Search, Work, candidate_bound, fitting_work
-from corated.progress import silent
 from corated.similarity.choosing import close_up, select_rows
 from corated.similarity.rows import Lists, Room, Rows, alike_together, new_room, new_rows
 from corated.similarity.tasks import Scratch, Task
@@ -59,6 +58,8 @@ def find(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     There are as many as ``work`` has parts. Raises `Cancelled`.
     """
     _compile(search)
+    at_once = soon_over(work.events, in_kernels=not search.engine.is_own)
+    run = replace(run, threads=work.threads, at_once=run.at_once or at_once)
     return _all_at_once(search, work, run) if work.both else _part_by_part(search, work, run)
 
 
@@ -78,7 +79,7 @@ def _all_at_once(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     engine, k = search.engine, search.most
     task, events = engine.task(both=True), engine.events(both=True)
     bound, known = candidate_bound(engine, np.arange(engine.n)), engine.known(k)
-    blocks = blocks_of(engine, np.arange(engine.n), events, work.threads)
+    blocks = blocks_of(engine, np.arange(engine.n), events, run.threads)
 
     def make_state() -> _Worker:
         return _Worker(engine.scratch(), new_topk(k, bound, known))
@@ -87,17 +88,15 @@ def _all_at_once(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
         layout, labels, first = block
         engine.select(task, layout, labels, first, worker.scratch, worker.best, k, flag)
 
-    workers = run_blocks(
-        blocks, make_state, serve, threads=work.threads, progress=run.progress, cancel=run.cancel
-    )
-    best = _merged([worker.best for worker in workers], k, work, run)
+    workers = run_blocks(blocks, make_state, serve, run)
+    best = _merged([worker.best for worker in workers], k, run)
     del workers
     for start, stop in pairwise(work.cuts):
         codes = search.subjects[start:stop]
         yield _unpacked(search, codes, best, engine.profiles.label[codes])
 
 
-def _merged(selections: list[TopK], k: int, work: Work, run: Run) -> TopK:
+def _merged(selections: list[TopK], k: int, run: Run) -> TopK:
     """Settle selections of disjoint candidates and merge them into the first."""
     rows = len(selections[0].size)
 
@@ -109,7 +108,7 @@ def _merged(selections: list[TopK], k: int, work: Work, run: Run) -> TopK:
             absorb(selections[0], other, k, start, stop)
 
     starts = [(1, start) for start in range(0, rows, _ROWS)]
-    run_blocks(starts, lambda: None, finish, threads=work.threads, progress=silent, cancel=run.cancel)
+    run_blocks(starts, lambda: None, finish, run.quietly())
     return selections[0]
 
 
@@ -155,13 +154,13 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
         part = codes[start:stop]
         within = run.within(done, total)
         if isinstance(shared, _Whole):
-            yield _served_whole(search, shared, part, work.threads, within)
+            yield _served_whole(search, shared, part, within)
         else:
-            yield _served(search, shared, part, work.threads, within)
+            yield _served(search, shared, part, within)
         done += int(events[engine.profiles.label[part]].sum())
 
 
-def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: Run) -> Neighbors:
+def _served(search: Search, shared: _Shared, codes: Int64s, run: Run) -> Neighbors:
     """Find the neighbors of some subjects; threads share the selection, since rows are each one's own."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
@@ -179,14 +178,12 @@ def _served(search: Search, shared: _Shared, codes: Int64s, threads: int, run: R
             engine.select(task, layout, labels, first, scratch, best, k, flag)
         settle(best, k, first, first + len(labels))
 
-    blocks = blocks_of(engine, queries, shared.events, threads)
-    shared.scratches.extend(
-        run_blocks(blocks, make_state, serve, threads=threads, progress=run.progress, cancel=run.cancel)
-    )
+    blocks = blocks_of(engine, queries, shared.events, run.threads)
+    shared.scratches.extend(run_blocks(blocks, make_state, serve, run))
     return _unpacked(search, codes, best, rows)
 
 
-def _served_whole(search: Search, shared: _Whole, codes: Int64s, threads: int, run: Run) -> Neighbors:
+def _served_whole(search: Search, shared: _Whole, codes: Int64s, run: Run) -> Neighbors:
     """Find the neighbors of some subjects, each written to where it stays; gaps are closed at the end."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
@@ -201,10 +198,8 @@ def _served_whole(search: Search, shared: _Whole, codes: Int64s, threads: int, r
         to = order[first : first + len(labels)]
         select_rows(engine.profiles, shared.rows, shared.task, labels, to, room, lists, k, flag)
 
-    blocks = blocks_of(engine, labels[order], shared.events, threads)
-    shared.rooms.extend(
-        run_blocks(blocks, make_state, serve, threads=threads, progress=run.progress, cancel=run.cancel)
-    )
+    blocks = blocks_of(engine, labels[order], shared.events, run.threads)
+    shared.rooms.extend(run_blocks(blocks, make_state, serve, run))
     indptr = np.zeros(len(codes) + 1, dtype=np.int64)
     np.cumsum(lists.size, out=indptr[1:])
     columns = (lists.neighbor, lists.value, lists.common)

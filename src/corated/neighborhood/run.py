@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -36,7 +36,8 @@ class Run:
     """How to run: threads, where progress goes, the event that stops it, and the bytes it may take.
 
     memory_limit : on top of the ratings as given; None for what the process can still get
-    at_once : whether the caller's own thread does it, without looking up: for what takes no time
+    at_once : the calling thread is one of them, and looks up only between its blocks. For what is soon over:
+        a second thread that is started may wait some milliseconds for a core while the caller only waits
     """
 
     threads: int
@@ -84,19 +85,14 @@ def run_blocks(
     blocks: Iterable[tuple[int, Block]],
     make_state: Callable[[], State],
     work: Callable[[State, Block, Flag], object],
-    *,
-    threads: int,
-    progress: Progress,
-    cancel: Cancel,
-    at_once: bool = False,
+    run: Run,
 ) -> list[State]:
     """Do ``work`` on every block, each thread with a state of its own; return the states.
 
     blocks : pairs of (weight, block); weights are what progress counts
-    progress : called from the calling thread; an exception it raises stops the work and passes on
-    at_once : do it all in the calling thread, which takes less than starting another
+    run : progress is called from the calling thread; an exception that it raises stops the work and passes on
 
-    Raises `Cancelled` when ``cancel`` is set. On any way out, all threads have ended.
+    Raises `Cancelled` when the event that stops the work is set. On any way out, all threads have ended.
     """
     waiting = deque(blocks)
     total = sum(weight for weight, _ in waiting)
@@ -104,7 +100,7 @@ def run_blocks(
     done = 0
     lock = threading.Lock()
 
-    def worker() -> State:
+    def worker(look: Callable[[], object]) -> State:
         nonlocal done
         state = make_state()
         while flag[0] == 0:
@@ -112,26 +108,44 @@ def run_blocks(
                 weight, block = waiting.popleft()
             except IndexError:
                 break
-            work(state, block, flag)
+            try:
+                work(state, block, flag)
+            except BaseException:
+                flag[0] = 1  # the others need not go on
+                raise
             with lock:
                 done += weight
+            look()
         return state
 
-    if at_once:
-        return [worker()]
-    threads = max(1, min(threads, len(waiting)))
+    def look() -> None:
+        run.progress(done, total)
+        run.look()
+
+    threads, at_once = max(1, min(run.threads, len(waiting))), run.at_once
+    look()
+    if at_once and threads == 1:
+        return [worker(look)]
     with ThreadPoolExecutor(threads, thread_name_prefix="corated") as pool:
-        futures = [pool.submit(worker) for _ in range(threads)]
         try:
-            progress(0, total)
-            while True:
-                Run(threads, progress, cancel).look()
-                state_of = wait(futures, timeout=_LOOK, return_when=FIRST_EXCEPTION)
-                if not state_of.not_done or any(future.exception() for future in state_of.done):
-                    break
-                progress(done, total)
+            futures = [pool.submit(worker, _nothing) for _ in range(threads - at_once)]
+            states = [worker(look)] if at_once else []
+            _wait(futures, look)
         finally:
             flag[0] = 1  # whoever has finished does not mind, and on the way out the others must stop
-        states = [future.result() for future in futures]
-    progress(done, total)
+        states += [future.result() for future in futures]
+    run.progress(done, total)
     return states
+
+
+def _wait(futures: list[Future[State]], look: Callable[[], object]) -> None:
+    """Wait until all are done, or one has failed; look up in between."""
+    while True:
+        state_of = wait(futures, timeout=_LOOK, return_when=FIRST_EXCEPTION)
+        if not state_of.not_done or any(future.exception() for future in state_of.done):
+            return
+        look()
+
+
+def _nothing() -> None:
+    """Do nothing: only the calling thread looks up."""

@@ -11,7 +11,7 @@ from corated.neighborhood.cost import block_target
 from corated.neighborhood.engine import Block, Engine
 from corated.neighborhood.own import _statistics as statistics_of
 from corated.neighborhood.own import _swapped as swapped
-from corated.neighborhood.run import Flag, run_blocks
+from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.tally_kernels import STATES, VALUED, Counts, new_counts, tally_block, tally_buffer
 from corated.progress import Cancel, Progress
 from corated.similarity.custom import Custom
@@ -126,7 +126,7 @@ def tally(engine: Engine, threads: int, progress: Progress, cancel: Cancel) -> T
     events = engine.events(both=True)
     target = block_target(int(events.sum()), threads)
     blocks = engine.blocks(np.arange(engine.n), events, target)
-    workers = run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
+    workers = run_blocks(blocks, make_state, work, Run(threads, progress, cancel))
     found = [worker.counts for worker in workers]
     pairs = np.sum([counts.pairs for counts in found], axis=0).reshape(-1, STATES)
     most = np.max([counts.most for counts in found], axis=0).astype(np.int64)

@@ -99,6 +99,7 @@ class Work:
     pieces : the candidates are met in so many pieces
     thread : what each thread takes;  part : one part;  result : all rows of the result
     to_take : the most at one time, on top of the ratings rearranged
+    events : pair events, each pair from both sides
     """
 
     both: bool
@@ -109,6 +110,7 @@ class Work:
     part: int
     result: int
     to_take: int
+    events: int
 
     @property
     def parts(self) -> int:
@@ -307,6 +309,7 @@ def _both(search: Search, sizes: _Sizes, threads: int, room: int | None) -> Work
         part=part,
         result=result,
         to_take=sizes.around + max(threads * (sizes.scratch + selection), selection + part),
+        events=sizes.events,
     )
 
 
@@ -330,6 +333,7 @@ def _one_sided(search: Search, sizes: _Sizes, threads: int, room: int | None) ->
         part=part,
         result=result,
         to_take=fixed + part,
+        events=sizes.events,
     )
 
 

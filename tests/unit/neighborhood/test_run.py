@@ -10,13 +10,13 @@ import time
 import pytest
 
 from corated.errors import Cancelled, ParameterError
-from corated.neighborhood.run import resolve_threads, run_blocks
+from corated.neighborhood.run import Run, resolve_threads, run_blocks
 
 LONG = 30  # seconds after which a test gives up; nothing here is meant to take one
 
 
 def run(blocks, work, *, make_state=list, threads=2, progress=lambda done, total: None, cancel=None):
-    return run_blocks(blocks, make_state, work, threads=threads, progress=progress, cancel=cancel)
+    return run_blocks(blocks, make_state, work, Run(threads, progress, cancel))
 
 
 def until_stopped(state, block, flag):
@@ -194,3 +194,65 @@ def test_ctrl_c_ends_the_work():
     assert process.returncode == -signal.SIGINT
     assert err.strip().endswith("KeyboardInterrupt")
     assert "finished" not in out
+
+
+# -- the calling thread takes part -----------------------------------------------------------------------
+
+
+def at_once(blocks, work, *, threads=2, progress=lambda done, total: None, cancel=None):
+    return run_blocks(blocks, list, work, Run(threads, progress, cancel, at_once=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_caller_does_a_share_of_what_is_soon_over(threads):
+    meeting = threading.Barrier(threads)  # nobody goes on before all have a block
+
+    def work(state, block, flag):
+        state.append((threading.get_ident(), block))
+        if block < threads:
+            meeting.wait(LONG)
+
+    states = at_once([(1, number) for number in range(50)], work, threads=threads)
+    who = {ident for state in states for ident, _ in state}
+    assert threading.get_ident() in who and len(who) == len(states) == threads
+    assert sorted(block for state in states for _, block in state) == list(range(50))
+    assert no_thread_is_left()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_caller_reports_and_looks_up_between_its_blocks(threads):
+    calls, cancel = [], threading.Event()
+
+    def progress(done, total):
+        calls.append((done, total))
+        if done >= 3:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        at_once(
+            [(1, number) for number in range(1000)],
+            lambda *_: None,
+            threads=1,
+            progress=progress,
+            cancel=cancel,
+        )
+    assert calls == [(0, 1000), (1, 1000), (2, 1000), (3, 1000)]
+
+    done = []
+    at_once([(2, 0), (3, 1)], lambda *_: None, threads=threads, progress=lambda *call: done.append(call))
+    assert done[0] == (0, 5) and done[-1] == (5, 5) and done == sorted(done)
+    assert no_thread_is_left()
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_a_failure_in_either_thread_ends_both(mine):
+    caller = threading.get_ident()
+
+    def work(state, block, flag):
+        if (threading.get_ident() == caller) == mine:
+            raise ValueError("broken")
+        until_stopped(state, block, flag)
+
+    with pytest.raises(ValueError, match="broken"):
+        at_once([(1, number) for number in range(8)], work)
+    assert no_thread_is_left()
