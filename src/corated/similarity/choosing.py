@@ -14,7 +14,7 @@ from corated.similarity.jit import inlined, kernel
 from corated.similarity.meeting import BYTE, count_few, meet_adding, meet_counting, meet_few, meet_one
 from corated.similarity.peaks import reached
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import NEVER, SLACK, Lists, Room, Rows
+from corated.similarity.rows import NEVER, SLACK, SPARE, Lists, Room, Rows
 from corated.similarity.tasks import CHUNK, Flag, Ints, Task
 from corated.similarity.topk import RANK_MASK, keep_best, tie_of
 
@@ -22,8 +22,17 @@ __all__ = ["close_up", "select_rows"]
 
 Unsigned = np.uint64
 
-_COUNTS_DENSE, _SUMS_DENSE = 48, 12
+_VECTOR = 8
+"""Numbers of 64 bits that are compared together."""
+
+_COUNTS_DENSE, _SUMS_DENSE = 16, 9
 """With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
+
+
+@inlined
+def _whole(count: Unsigned) -> Unsigned:
+    """Round up to whole vectors: what is left of a loop after those takes as long as several of them."""
+    return (count + np.uint64(SPARE - 1)) & ~np.uint64(SPARE - 1)
 
 
 @inlined
@@ -32,7 +41,9 @@ def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
     who, word, near = room.who, room.word, room.near
     shift, weight, mine, theirs = np.int32(rows.shift), rows.weight, np.float32(a), np.float32(rows.theirs)
     for j in range(count):
-        near[j] = np.float32(word[j] >> shift) / (mine + theirs * weight[who[j]])
+        near[j] = weight[who[j]]
+    for j in range(_whole(count)):
+        near[j] = np.float32(word[j] >> shift) / (mine + theirs * near[j])
     least = reached(near, int(count), k) * SLACK
     kept = np.uint64(0)
     for j in range(count):
@@ -56,7 +67,9 @@ def _evaluate(
             some[j] = who[at + j]
             n[j] = w & mask
             s[j] = w >> shift
-        evaluated(task, u, room.sums, some, value, many, False)
+        for j in range(many, _whole(many)):
+            some[j] = 0
+        evaluated(task, u, room.sums, some, value, _whole(many), False)
         for j in range(many):
             key[have + j] = value[j]
             tie[have + j] = tie_of(n[j], rank[some[j]])
@@ -72,14 +85,26 @@ def _evaluate(
 def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
     """Put the best k of the candidates in order, best first; returns how many.
 
-    Each goes to its place: how many stand before it.
+    Each goes to its place: how many stand before it. Four are compared with all at a time, and what is beyond
+    the candidates, up to whole vectors, stands behind them all.
     """
-    key, tie, place = room.key, room.tie, room.place
-    place[:count] = 0
-    for i in range(count):
-        a, b = key[i], tie[i]
-        for j in range(count):
-            place[j] += np.int64((a > key[j]) | ((a == key[j]) & (b > tie[j])))
+    key, tie, place, one = room.key, room.tie, room.place, np.uint64(1)
+    padded = (count + np.uint64(_VECTOR - 1)) & ~np.uint64(_VECTOR - 1)
+    for j in range(count, padded):
+        key[j] = -np.inf
+    for j in range(padded):
+        place[j] = 0
+    for first in range(np.uint64(0), count, np.uint64(4)):
+        i = np.uint64(first)
+        a, s = key[i], tie[i]
+        b, t = key[i + one], tie[i + one]
+        c, u = key[i + one + one], tie[i + one + one]
+        d, v = key[i + one + one + one], tie[i + one + one + one]
+        for j in range(padded):
+            x, y = key[j], tie[j]
+            before = np.int64((a > x) | ((a == x) & (s > y))) + np.int64((b > x) | ((b == x) & (t > y)))
+            before += np.int64((c > x) | ((c == x) & (u > y))) + np.int64((d > x) | ((d == x) & (v > y)))
+            place[j] += before
     for i in range(count):
         if place[i] < k:
             room.sorted_key[place[i]] = key[i]

@@ -308,8 +308,11 @@ def evaluated(  # noqa: C901 - one branch a formula
         for j in range(kept):
             key[j] = -_manhattan(s1[j], step)
     elif task.formula == COSINE:
+        mine = p[u]
+        for j in range(kept):  # by itself, so that roots and quotients are taken several at a time
+            key[j] = q[who[j]]
         for j in range(kept):
-            key[j] = _cosine(s1[j], p[u], q[who[j]], add)
+            key[j] = _cosine(s1[j], mine, key[j], add)
     elif task.formula == COSINE_COMMON:
         for j in range(kept):
             key[j] = _cosine_common(s1[j], s2[j], s3[j], add)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from corated.similarity.accumulate import add_noting
 from corated.similarity.columns import add_columns
-from corated.similarity.jit import inlined, kernel
+from corated.similarity.jit import inlined
 from corated.similarity.peaks import (
     DEPTH,
     FOLDED,
@@ -44,13 +44,13 @@ BYTE = 255
 """The most ratings of a query whose counts fit a byte."""
 
 
-@kernel
+@inlined
 def _count(labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums) -> None:
     for p in range(start, stop):
         acc[labels[p]] += 1
 
 
-@kernel
+@inlined
 def _add(
     raters: Raters,
     start: Unsigned,
@@ -65,7 +65,7 @@ def _add(
         acc[rater >> shift] += row[rater & low_bits]
 
 
-@kernel
+@inlined
 def _count_noting(
     labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums, touched: Labels, met: Unsigned
 ) -> Unsigned:

@@ -27,6 +27,7 @@ from corated.similarity.tasks import CHUNK, Floats, Ints, Labels, Task
 __all__ = [
     "NEVER",
     "SLACK",
+    "SPARE",
     "Lists",
     "Room",
     "Rows",
@@ -52,6 +53,8 @@ SLACK = np.float32(1.0 - 4e-6)
 """What rounding in float32 can do to a candidate's order, and more."""
 NEVER = np.float32(1e30)
 """The weight of those that have no value with anyone."""
+SPARE = 64
+"""Places beyond the candidates, so that loops may go on to the end of a vector."""
 _FINEST, _LARGEST = 2.0**20, 2.0**30
 """The factor of a weight of 1, where the largest product still fits."""
 
@@ -92,7 +95,7 @@ class Room(NamedTuple):
     acc : int32 (padded,), few : uint8 (padded,), zero between queries
     peak, small_peak : int32, uint8 (padded / DEPTH,);  limit, small_limit : the same by group
     unit : float32 (groups,);  folded : float32 (FOLDED,);  lanes : uint32 (padded / DEPTH,)
-    who, word, near : uint32, int32, float32 (padded + 1,), candidates that may be among the best; Σ/(a + b)
+    who, word, near : uint32, int32, float32 (padded + SPARE,), who may be among the best; near is Σ/(a + b)
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
     some, sums, value : uint32, int64 (6, ·), float64 (CHUNK,), those that are evaluated together
     key, tie, place : float64, int64, int64 (2 k + 2 + CHUNK,), as in `TopK`, and where each goes
@@ -203,9 +206,9 @@ def new_room(profiles: Profiles, k: int) -> Room:
         np.empty(groups, dtype=np.float32),
         np.empty(FOLDED, dtype=np.float32),
         np.empty(peaks + 1, dtype=np.uint32),
-        np.empty(padded + 1, dtype=np.uint32),
-        np.empty(padded + 1, dtype=np.int32),
-        np.empty(padded + 1, dtype=np.float32),
+        np.empty(padded + SPARE, dtype=np.uint32),
+        np.empty(padded + SPARE, dtype=np.int32),
+        np.empty(padded + SPARE, dtype=np.float32),
         np.empty(longest + 4, dtype=np.int64),
         np.zeros(len(profiles.rater_ptr) - 1, dtype=np.uint8),
         np.empty(CHUNK, dtype=np.uint32),
