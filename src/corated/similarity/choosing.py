@@ -105,10 +105,10 @@ def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
             before = np.int64((a > x) | ((a == x) & (s > y))) + np.int64((b > x) | ((b == x) & (t > y)))
             before += np.int64((c > x) | ((c == x) & (u > y))) + np.int64((d > x) | ((d == x) & (v > y)))
             place[j] += before
-    for i in range(count):
-        if place[i] < k:
-            room.sorted_key[place[i]] = key[i]
-            room.sorted_tie[place[i]] = tie[i]
+    for j in range(count):
+        if place[j] < k:
+            room.sorted_key[place[j]] = key[j]
+            room.sorted_tie[place[j]] = tie[j]
     return min(count, np.uint64(k))
 
 

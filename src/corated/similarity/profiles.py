@@ -24,6 +24,7 @@ __all__ = [
     "arrange",
     "popular",
     "relabeled",
+    "stable_order",
     "walked",
     "with_values",
 ]
@@ -82,10 +83,7 @@ def arrange(
     """
     n = len(indptr) - 1
     counts = np.diff(indptr)
-    is_short = n > 0 and int(counts.max()) < 2**16  # then NumPy sorts by digits, in a third of the time
-    rank = np.argsort(counts.astype(np.uint16) if is_short else counts, kind="stable").astype(
-        np.int64, copy=False
-    )
+    rank = stable_order(counts, int(counts.max(initial=0)) + 1)
     label = np.empty(n, dtype=np.int64)
     label[rank] = np.arange(n)
     new_indptr, rater_ptr = np.zeros(n + 1, dtype=np.int64), np.zeros(n_objects + 1, dtype=np.int64)
@@ -107,6 +105,17 @@ def arrange(
     )
     _fill(indptr, objects, codes, np.zeros(n_objects, dtype=np.int64), profiles)
     return profiles
+
+
+def stable_order(keys: npt.NDArray[np.int64], below: int) -> npt.NDArray[np.int64]:
+    """Return the order of whole numbers from 0 to ``below``; equal ones stay as they stand.
+
+    By 16 bits at a time, which NumPy sorts by their digits, in a third of the time.
+    """
+    order = np.argsort(keys.astype(np.uint16), kind="stable").astype(np.int64, copy=False)
+    for shift in range(16, (below - 1).bit_length(), 16):
+        order = order[np.argsort((keys[order] >> shift).astype(np.uint16), kind="stable")]
+    return order
 
 
 @kernel

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from corated.similarity.columns import Columns, columns_of, often_rated
 from corated.similarity.finalize import SCREEN_PRODUCT, SCREEN_TVERSKY
 from corated.similarity.peaks import DEPTH, FOLDED, GROUP
-from corated.similarity.profiles import Profiles
+from corated.similarity.profiles import Profiles, stable_order
 from corated.similarity.statistics import Layout
 from corated.similarity.tasks import CHUNK, Floats, Ints, Labels, Task
 
@@ -237,11 +237,18 @@ def is_constant(layout: Layout) -> bool:
 
 
 def alike_together(profiles: Profiles, labels: Ints) -> Ints:
-    """Return the order of some labels: by number of ratings, and the same profiles of one rating together."""
-    order = np.argsort(labels)  # labels are by number of ratings already
-    ones = np.searchsorted(labels[order], np.searchsorted(np.diff(profiles.indptr), [1, 2]))
-    alone = order[ones[0] : ones[1]]
-    first = profiles.indptr[labels[alone]]
-    within = (profiles.objects[first].astype(np.int64) << 8) | profiles.codes[first]
-    order[ones[0] : ones[1]] = alone[np.argsort(within, kind="stable")]
+    """Return the order of some labels: by number of ratings, and the same profiles of one rating together.
+
+    labels : int64, each once
+    """
+    at = np.full(len(profiles.rank), -1, dtype=np.int64)
+    at[labels] = np.arange(len(labels))
+    is_there = at >= 0
+    order: Ints = at[is_there]  # labels are by number of ratings already
+    one, two = np.searchsorted(np.diff(profiles.indptr), [1, 2])
+    first, stop = int(is_there[:one].sum()), int(is_there[:two].sum())
+    alone = order[first:stop]
+    rating = profiles.indptr[labels[alone]]
+    within = (profiles.objects[rating].astype(np.int64) << 8) | profiles.codes[rating]
+    order[first:stop] = alone[stable_order(within, len(profiles.rater_ptr) << 8)]
     return order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from corated.similarity.profiles import add_up, arrange, walked
+from corated.similarity.profiles import add_up, arrange, stable_order, walked
 
 
 def made(n: int, m: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[int]]]:
@@ -64,3 +64,12 @@ def test_whole_profiles_add_up() -> None:
     rows = np.repeat(np.arange(30), np.diff(p.indptr))
     np.testing.assert_array_equal(sums, np.bincount(rows, weights=numbers[p.codes], minlength=30))
     np.testing.assert_array_equal(norms, np.bincount(rows, weights=numbers[p.codes] ** 2, minlength=30))
+
+
+@pytest.mark.parametrize("below", [1, 2, 2**16 - 1, 2**16, 2**16 + 1, 2**33, 2**50])
+def test_order_is_stable_at_any_size_of_numbers(below: int) -> None:
+    rng = np.random.default_rng(below)
+    few = rng.integers(0, below, 40)
+    keys = np.concatenate([rng.choice(few, 300), [0, below - 1]])
+    assert stable_order(keys, below).tolist() == np.argsort(keys, kind="stable").tolist()
+    assert stable_order(keys[:0], below).tolist() == []

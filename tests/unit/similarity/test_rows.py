@@ -107,6 +107,9 @@ def test_same_profiles_of_one_rating_stand_together() -> None:
     shown = [(int(profiles.objects[at]), int(profiles.codes[at])) for at in profiles.indptr[order[:-1]]]
     assert shown == sorted(shown)
     assert sorted(order.tolist()) == list(range(9))
+    some = np.array([8, 3, 0, 6, 5])  # by their own places, whoever else there is
+    within = alike_together(profiles, some)
+    assert some[within].tolist() == [label for label in order.tolist() if label in some]
 
 
 @pytest.mark.parametrize(
