@@ -42,6 +42,8 @@ def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
     shift, weight, mine, theirs = np.int32(rows.shift), rows.weight, np.float32(a), np.float32(rows.theirs)
     for j in range(count):
         near[j] = weight[who[j]]
+    for j in range(count, _whole(count)):
+        near[j] = np.float32(1.0)
     for j in range(_whole(count)):
         near[j] = np.float32(word[j] >> shift) / (mine + theirs * near[j])
     least = reached(near, int(count), k) * SLACK
@@ -68,7 +70,7 @@ def _evaluate(
             n[j] = w & mask
             s[j] = w >> shift
         for j in range(many, _whole(many)):
-            some[j] = 0
+            some[j], n[j], s[j] = u, 1, 0
         evaluated(task, u, room.sums, some, value, _whole(many), False)
         for j in range(many):
             key[have + j] = value[j]

@@ -101,10 +101,10 @@ def test_blocks_are_those_of_the_run(many, threads, memory_limit, monkeypatch):
     runs = []
     run_blocks = find_module.run_blocks
 
-    def record(blocks, make_state, work, **options):
+    def record(blocks, make_state, work, run):
         if blocks and isinstance(blocks[0][1], tuple):  # not the merging
             runs.append(len(blocks))
-        return run_blocks(blocks, make_state, work, **options)
+        return run_blocks(blocks, make_state, work, run)
 
     monkeypatch.setattr(find_module, "run_blocks", record)
     monkeypatch.setattr(Engine, "select", lambda *args: None)
