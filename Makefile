@@ -41,9 +41,9 @@ servers:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || sh tools/debian.sh postgresql
 	@command -v java >/dev/null 2>&1 || sh tools/debian.sh openjdk-17-jre-headless
 
-# The same tests with the kernels as plain Python, on the selection that stays quick: without those of the service,
-# its pages and the faults of stores, which say nothing new about kernels.
-NO_KERNELS = tests/browser tests/unit/serve tests/faults $(wildcard tests/contract/test_service*.py) \
+# The same tests with the kernels as plain Python, on the selection that stays quick: without those of the command
+# line, the service, its pages and the faults of stores, which say nothing new about kernels.
+NO_KERNELS = tests/browser tests/unit/cli tests/unit/serve tests/faults $(wildcard tests/contract/test_service*.py) \
 	tests/contract/test_store.py $(SPARK)
 test-nojit: $(VENV)/.installed-test
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m 'not slow and not jit' $(addprefix --ignore ,$(NO_KERNELS))

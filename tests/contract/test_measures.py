@@ -171,7 +171,8 @@ def one_query_a_block(monkeypatch):
 @functools.cache
 def orders(kind):
     """Rows as they come and shuffled, of enough users for several blocks."""
-    rows, scale = rows_made(kind, users=120, items=40, largest=30, seed=5)
+    users = 50 if numba.config.DISABLE_JIT else 120  # time goes with the pairs
+    rows, scale = rows_made(kind, users=users, items=40, largest=30, seed=5)
     shuffled = [rows[at] for at in np.random.default_rng(6).permutation(len(rows))]
     return ratings_of(rows, scale), ratings_of(shuffled, scale)
 

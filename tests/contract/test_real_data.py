@@ -11,7 +11,7 @@ from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES
 
-SUBJECTS = 300
+SUBJECTS = [80, pytest.param(300, marks=pytest.mark.slow)]
 QUESTIONS = [{"k": 40, "min_common": 1}, {"k": 7, "min_common": 3}, {"k": 120, "min_common": 2}]
 
 
@@ -61,10 +61,11 @@ def no_garbage():
 @pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize("of", ["users", "items"])
 @pytest.mark.parametrize("measure", MEASURES)
-def test_equal_to_the_oracle(orders, rows_of, assert_lists, of, measure):
+@pytest.mark.parametrize("many", SUBJECTS)
+def test_equal_to_the_oracle(orders, rows_of, assert_lists, of, measure, many):
     straight, shuffled = orders
     ids = list(straight.users if of == "users" else straight.items)
-    subjects = [ids[at] for at in np.random.default_rng(32).choice(len(ids), SUBJECTS, replace=False)]
+    subjects = [ids[at] for at in np.random.default_rng(32).choice(len(ids), many, replace=False)]
     everything = reference.neighbors(straight, of=of, measure=measure, k=len(ids), subjects=subjects)
     for question in QUESTIONS:
         least, k = question["min_common"], question["k"]
