@@ -27,8 +27,18 @@ def until_stopped(state, block, flag):
         time.sleep(0.001)
 
 
+others = set()
+
+
+@pytest.fixture(autouse=True)
+def _others():
+    """Note the threads there are before a test; they are not of its work."""
+    others.clear()
+    others.update(threading.enumerate())
+
+
 def no_thread_is_left():
-    return not [thread for thread in threading.enumerate() if thread.name.startswith("corated")]
+    return not [t for t in threading.enumerate() if t.name.startswith("corated") and t not in others]
 
 
 @pytest.mark.parametrize("threads", [1, 3, 16])
