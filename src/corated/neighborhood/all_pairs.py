@@ -18,7 +18,7 @@ from corated.neighborhood.engine import Engine, Of, check_of
 from corated.neighborhood.parquet import check_target, opened, passing_on
 from corated.neighborhood.run import Flag, Run, resolve_threads, run_blocks
 from corated.output import atomic_path
-from corated.progress import Cancel, Progress, ProgressOption, reporting
+from corated.progress import Cancel, ProgressOption, reporting
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
 from corated.similarity.statistics import Layout
@@ -105,7 +105,7 @@ def all_pairs(
         reporting(progress, f"pairs of {of}") as report,
     ):
         sink = _Sink(writer, threads)
-        _run(engine, sink, threads, passing(report), cancel)
+        _run(engine, sink, Run(threads, passing(report), cancel))
         sink.finish()
     return AllPairs(
         path=target,
@@ -124,7 +124,7 @@ class _Worker:
     pairs: Pairs
 
 
-def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: Cancel) -> None:
+def _run(engine: Engine, sink: _Sink, run: Run) -> None:
     """Compute all blocks and hand them to the sink."""
     task = engine.task(both=engine.measure.symmetric, screen=False)
     blocks, most = _blocks(engine)
@@ -143,7 +143,7 @@ def _run(engine: Engine, sink: _Sink, threads: int, progress: Progress, cancel: 
         if flag[0] == 0:
             sink.put(number, _batch(worker.pairs, count, names, engine, schema), flag)
 
-    run_blocks(blocks, make_state, work, Run(threads, progress, cancel))
+    run_blocks(blocks, make_state, work, run)
 
 
 def _blocks(engine: Engine) -> tuple[list[tuple[int, tuple[int, Layout, Int64s]]], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from corated.neighborhood._diagnose_text import as_html, as_text
 from corated.neighborhood.engine import Engine, Of, check_count, check_of, check_ratings
-from corated.neighborhood.run import resolve_threads
+from corated.neighborhood.run import Run, resolve_threads
 from corated.neighborhood.tally import Tally, as_if_defined, dead_of, is_always_defined, is_certain, tally
 from corated.neighborhood.tally_kernels import ONE_WAY, OVERLAP, VALUED, WHOLE
 from corated.progress import Cancel, Progress, ProgressOption, check_cancel, reporting
@@ -143,8 +143,7 @@ def diagnose(
     min_common = check_count("min_common", min_common)
     asked = get_measure(measure)
     others = [other for other in map(get_measure, _BESIDE) if other != asked]
-    threads = resolve_threads(threads)
-    check_cancel(cancel)
+    run = Run(resolve_threads(threads), cancel=check_cancel(cancel))
     engine = _engine(ratings, side, asked)
     with reporting(progress, f"pairs of {side}") as report:
         passes = [asked] if not is_certain(engine) else []
@@ -153,7 +152,7 @@ def diagnose(
         for one in passes:
             part = _part(report, len(made), len(passes))
             made[str(one)] = tally(
-                engine if one is asked else _engine(ratings, side, one), threads, part, cancel
+                engine if one is asked else _engine(ratings, side, one), replace(run, progress=part)
             )
     # Pearson is never certain, so there is one to go by.
     known = as_if_defined(next(iter(made.values())))

@@ -13,7 +13,6 @@ from corated.neighborhood.own import _statistics as statistics_of
 from corated.neighborhood.own import _swapped as swapped
 from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.tally_kernels import STATES, VALUED, Counts, new_counts, tally_block, tally_buffer
-from corated.progress import Cancel, Progress
 from corated.similarity.custom import Custom
 from corated.similarity.formulas import CUSTOM
 from corated.similarity.kernels import Buffer, new_buffer, sum_block
@@ -96,7 +95,7 @@ class _Worker:
     counts: Counts
 
 
-def tally(engine: Engine, threads: int, progress: Progress, cancel: Cancel) -> Tally:
+def tally(engine: Engine, run: Run) -> Tally:
     """Count all pairs; the engine is built with a ``min_common`` of 1, and not for valued pairs only.
 
     Raises `Cancelled`.
@@ -124,9 +123,9 @@ def tally(engine: Engine, threads: int, progress: Progress, cancel: Cancel) -> T
     nobody = (engine.layouts[0], np.zeros(0, dtype=np.int64), 0)
     work(make_state(), nobody, np.zeros(1, dtype=np.uint8))  # compiles here, where Ctrl-C can interrupt it
     events = engine.events(both=True)
-    target = block_target(int(events.sum()), threads)
+    target = block_target(int(events.sum()), run.threads)
     blocks = engine.blocks(np.arange(engine.n), events, target)
-    workers = run_blocks(blocks, make_state, work, Run(threads, progress, cancel))
+    workers = run_blocks(blocks, make_state, work, run)
     found = [worker.counts for worker in workers]
     pairs = np.sum([counts.pairs for counts in found], axis=0).reshape(-1, STATES)
     most = np.max([counts.most for counts in found], axis=0).astype(np.int64)

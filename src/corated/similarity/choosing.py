@@ -30,9 +30,9 @@ _COUNTS_DENSE, _SUMS_DENSE = 16, 9
 
 
 @inlined
-def _whole(count: Unsigned) -> Unsigned:
+def _filled(count: Unsigned, width: int) -> Unsigned:
     """Round up to whole vectors: what is left of a loop after those takes as long as several of them."""
-    return (count + np.uint64(SPARE - 1)) & ~np.uint64(SPARE - 1)
+    return (count + np.uint64(width - 1)) & ~np.uint64(width - 1)
 
 
 @inlined
@@ -42,9 +42,9 @@ def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
     shift, weight, mine, theirs = np.int32(rows.shift), rows.weight, np.float32(a), np.float32(rows.theirs)
     for j in range(count):
         near[j] = weight[who[j]]
-    for j in range(count, _whole(count)):
+    for j in range(count, _filled(count, SPARE)):
         near[j] = np.float32(1.0)
-    for j in range(_whole(count)):
+    for j in range(_filled(count, SPARE)):
         near[j] = np.float32(word[j] >> shift) / (mine + theirs * near[j])
     least = reached(near, int(count), k) * SLACK
     kept = np.uint64(0)
@@ -69,9 +69,9 @@ def _evaluate(
             some[j] = who[at + j]
             n[j] = w & mask
             s[j] = w >> shift
-        for j in range(many, _whole(many)):
+        for j in range(many, _filled(many, SPARE)):
             some[j], n[j], s[j] = u, 1, 0
-        evaluated(task, u, room.sums, some, value, _whole(many), False)
+        evaluated(task, u, room.sums, some, value, _filled(many, SPARE), False)
         for j in range(many):
             key[have + j] = value[j]
             tie[have + j] = tie_of(n[j], rank[some[j]])
@@ -91,7 +91,7 @@ def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
     the candidates, up to whole vectors, stands behind them all.
     """
     key, tie, place, one = room.key, room.tie, room.place, np.uint64(1)
-    padded = (count + np.uint64(_VECTOR - 1)) & ~np.uint64(_VECTOR - 1)
+    padded = _filled(count, _VECTOR)
     for j in range(count, padded):
         key[j] = -np.inf
     for j in range(padded):

@@ -101,9 +101,9 @@ def plan_layouts(names: Sequence[str], integers: Integers, largest: int) -> list
 
 def _largest_capacity(peaks: Sequence[int], words: int, largest: int) -> int:
     """Return the largest capacity up to ``largest`` that fits ``words`` words, or 0."""
-    low, high = 0, largest
     if _assign(peaks, words, largest) is not None:
         return largest
+    low, high = 0, largest - 1
     while low < high:
         middle = (low + high + 1) // 2
         if _assign(peaks, words, middle) is None:
