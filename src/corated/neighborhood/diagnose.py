@@ -270,7 +270,7 @@ def _alone(engine: Engine, found: Tally, min_common: int) -> Table:
     label, needed = engine.profiles.label, max(min_common, engine.base.least)
     codes = np.flatnonzero(found.reach[label] < min_common)
     at = label[codes]
-    sizes, most = np.diff(engine.profiles.indptr)[at], found.most[at]
+    sizes, most = engine.counts[at], found.most[at]
     reasons = np.select(
         [sizes < needed, dead_of(engine)[at] == 1, most == 0, most < needed],
         ["too_few_ratings", _kinds(engine)[0], "no_common", "too_few_common"],

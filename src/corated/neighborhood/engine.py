@@ -253,6 +253,25 @@ class Engine:
         return self._walked_by_both if both else self._walked
 
     @cached_property
+    def counts(self) -> Int64s:
+        """The number of ratings of each, by label."""
+        counts: Int64s = np.diff(self.profiles.indptr)
+        return counts
+
+    @cached_property
+    def others(self) -> Int64s:
+        """The ratings of others that each walks past, by label; 0 where it has too few itself."""
+        others: Int64s = self.events(both=False) - self.counts
+        others[self.counts < self.min_common] = 0
+        return others
+
+    @cached_property
+    def most_candidates(self) -> Int64s:
+        """How many candidates each can have at most, by label: nobody can offer more."""
+        most: Int64s = np.minimum(self.others // self.min_common, self.n - 1)
+        return most
+
+    @cached_property
     def _walked(self) -> Int64s:
         return self._count_walked(both=False)
 
@@ -263,7 +282,7 @@ class Engine:
     def _count_walked(self, *, both: bool) -> Int64s:
         total = np.zeros(self.n, dtype=np.int64)
         walked(self.profiles, both, total)
-        total[np.diff(self.profiles.indptr) < self.min_common] = 0
+        total[self.counts < self.min_common] = 0
         total.flags.writeable = False
         return total
 
@@ -273,7 +292,7 @@ class Engine:
         Yields (events, (layout, labels, index of the first label)). Queries too light to reach
         ``min_common`` are left out where the cut allows.
         """
-        counts = np.diff(self.profiles.indptr)[queries]
+        counts = self.counts[queries]
         before = np.zeros(len(queries) + 1, dtype=np.int64)
         np.cumsum(events[queries], out=before[1:])
         start = int(np.searchsorted(counts, self.min_common))

@@ -14,7 +14,7 @@ from corated.neighborhood.cost import block_target, soon_over
 from corated.neighborhood.engine import Block, Engine
 from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.table import Neighbors
-from corated.neighborhood.work import ROW_BYTES, Search, Work, candidate_bound, fitting_work
+from corated.neighborhood.work import ROW_BYTES, Search, Work, fitting_work
 from corated.similarity.choosing import close_up, select_rows
 from corated.similarity.rows import Lists, Room, Rows, alike_together, new_room, new_rows
 from corated.similarity.tasks import Scratch, Task
@@ -78,7 +78,7 @@ def _all_at_once(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Meet each pair once, each thread with a selection for everyone, and merge them."""
     engine, k = search.engine, search.most
     task, events = engine.task(both=True), engine.events(both=True)
-    bound, known = candidate_bound(engine, np.arange(engine.n)), engine.known(k)
+    bound, known = engine.most_candidates, engine.known(k)
     blocks = blocks_of(engine, np.arange(engine.n), events, run.threads)
 
     def make_state() -> _Worker:
@@ -141,7 +141,7 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     """Serve part after part of the subjects; each meets all candidates, piece by piece."""
     engine, codes = search.engine, search.subjects
     events = engine.events(both=False)
-    bound, tasks = candidate_bound(engine, np.arange(engine.n)), _tasks(engine, work.pieces)
+    bound, tasks = engine.most_candidates, _tasks(engine, work.pieces)
     shared: _Shared | _Whole
     if search.whole_rows:
         rows = new_rows(engine.profiles, engine.layouts[0], tasks[0], events)

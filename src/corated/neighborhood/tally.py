@@ -57,7 +57,7 @@ def is_certain(engine: Engine) -> bool:
         return True
     if formula.whole not in ("norm", "factor"):
         return False
-    has_any = np.diff(engine.profiles.indptr) > 0
+    has_any = engine.counts > 0
     sides = (engine.base.p[has_any], engine.base.q[has_any])
     return all(bool(((side >= 1 / _SAFE) & (side <= _SAFE)).all()) for side in sides)
 
@@ -79,7 +79,7 @@ def dead_of(engine: Engine) -> npt.NDArray[np.uint8]:
         dead[engine.base.p == 0.0] = 1
         return dead
     values = profiles.values if numbers.integers is None else numbers.integers[profiles.codes]
-    counts = np.diff(profiles.indptr)
+    counts = engine.counts
     starts = profiles.indptr[:-1][counts > 0]
     alike: npt.ArrayLike = 0.0
     if formula.name == "pearson":
@@ -106,7 +106,7 @@ def tally(engine: Engine, run: Run) -> Tally:
     task = engine.task(both=True, screen=False)._replace(min_common=least, deferred=0)
     dead = dead_of(engine)
     # Nobody shares more than the second largest profile; the kernel counts at 1 in any case.
-    largest = int(np.sort(np.append(np.diff(profiles.indptr), (1, 1)))[-2])
+    largest = int(np.sort(np.append(engine.counts, (1, 1)))[-2])
 
     def make_state() -> _Worker:
         return _Worker(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ __all__ = [
     "Search",
     "Work",
     "advice",
-    "candidate_bound",
     "check_preparation",
     "fitting_work",
     "held",
@@ -72,7 +72,7 @@ class Search:
         """The most neighbors that one can have."""
         return min(self.k, max(self.engine.n - 1, 1))
 
-    @property
+    @cached_property
     def whole_rows(self) -> bool:
         """Whether each one's neighbors are found at once, meeting everyone: the quickest, where it can be."""
         return self.engine.serves_rows(self.most)
@@ -160,20 +160,6 @@ def room_for_work(memory_limit: int | None, taken: int) -> int | None:
     return None if there is None else int(there * _MARGIN)
 
 
-def candidate_bound(engine: Engine, labels: Int64s) -> Int64s:
-    """Return, for each label, how many candidates it can have at most: nobody can offer more."""
-    bound: Int64s = np.minimum(_walked(engine) // engine.min_common, engine.n - 1)[labels]
-    return bound
-
-
-def _walked(engine: Engine) -> Int64s:
-    """Return, for each label, the ratings of others that it walks past, 0 where it has too few itself."""
-    counts = np.diff(engine.profiles.indptr)
-    walked: Int64s = engine.events(both=False) - counts
-    walked[counts < engine.min_common] = 0
-    return walked
-
-
 @dataclass(frozen=True)
 class _Sizes:
     """Bytes of a search: a thread's scratch, each subject's selection and rows, and what surrounds them."""
@@ -191,8 +177,8 @@ class _Sizes:
     def of(cls, search: Search) -> _Sizes:
         engine, p = search.engine, search.engine.profiles
         labels = p.label if search.codes is None else p.label[search.codes]
-        bound = candidate_bound(engine, labels)
-        events, entries = int(_walked(engine)[labels].sum()), int(np.diff(p.indptr)[labels].sum())
+        bound = engine.most_candidates[labels]
+        events, entries = int(engine.others[labels].sum()), int(engine.counts[labels].sum())
         pieces = pieces_of_candidates(engine.n, 8 * max(engine.words, 1), events, entries)
         pieces = 1 if search.whole_rows else pieces
         room = new_room(p, search.most) if search.whole_rows else engine.scratch()

@@ -6,24 +6,32 @@ another, these are found once.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from corated.similarity.columns import recount
-from corated.similarity.finalize import evaluated
+from corated.similarity.finalize import COSINE, cosine, tversky
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.meeting import BYTE, count_few, meet_adding, meet_counting, meet_few, meet_one
 from corated.similarity.peaks import reached
 from corated.similarity.profiles import Profiles
 from corated.similarity.rows import NEVER, SLACK, SPARE, Lists, Room, Rows
-from corated.similarity.tasks import CHUNK, Flag, Ints, Task
-from corated.similarity.topk import RANK_MASK, keep_best, tie_of
+from corated.similarity.tasks import CHUNK, Flag, Floats, Ints, Task
+from corated.similarity.topk import RANK_MASK, better, keep_best, tie_of
 
 __all__ = ["close_up", "select_rows"]
 
 Unsigned = np.uint64
+Sums = npt.NDArray[Any]
 
 _VECTOR = 8
 """Numbers of 64 bits that are compared together."""
+
+_FINE = np.float64(1 << 30)
+"""How finely the order of values from -1 to 1 is told by 32 bits."""
+_LAST = np.int64(-(2**63))
 
 _COUNTS_DENSE, _SUMS_DENSE = 16, 9
 """With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
@@ -37,16 +45,17 @@ def _filled(count: Unsigned, width: int) -> Unsigned:
 
 @inlined
 def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
-    """Leave out who cannot be among the best k; returns how many stay."""
+    """Leave out the query, who has no value, and who cannot be among the best k; returns how many stay."""
     who, word, near = room.who, room.word, room.near
-    shift, weight, mine, theirs = np.int32(rows.shift), rows.weight, np.float32(a), np.float32(rows.theirs)
-    for j in range(count):
-        near[j] = weight[who[j]]
+    shift, mine, theirs = np.int32(rows.shift), np.float32(a), np.float32(rows.theirs)
+    nobody, least = np.float32(-1.0), np.float32(0.0)
     for j in range(count, _filled(count, SPARE)):
-        near[j] = np.float32(1.0)
+        near[j], word[j] = np.float32(1.0), 0
     for j in range(_filled(count, SPARE)):
-        near[j] = np.float32(word[j] >> shift) / (mine + theirs * near[j])
-    least = reached(near, int(count), k) * SLACK
+        value = np.float32(word[j] >> shift) / (mine + theirs * near[j])
+        near[j] = value if (word[j] != 0) & (near[j] < NEVER) else nobody
+    if count > np.uint64(k + (k >> 2)):
+        least = reached(near, int(count), k) * SLACK
     kept = np.uint64(0)
     for j in range(count):
         word[kept], who[kept] = word[j], who[j]
@@ -59,22 +68,22 @@ def _evaluate(
     profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, count: Unsigned, k: int
 ) -> Unsigned:
     """Fill in the exact keys and ties of the candidates, of at most the best 2 k, in any order; how many."""
-    n, s, shift, mask, rank = room.sums[0], room.sums[1], rows.shift, rows.mask, profiles.rank
-    key, tie, value, some, who, word = room.key, room.tie, room.value, room.some, room.who, room.word
+    key, tie, who, word = room.key, room.tie, room.who, room.word
+    p, q, shift, mask, rank = task.p[u], task.q, rows.shift, rows.mask, profiles.rank
     have, at = np.uint64(0), np.uint64(0)
     while at < count:
         many = min(count - at, np.uint64(CHUNK))
         for j in range(many):
-            w = np.int64(word[at + j])
-            some[j] = who[at + j]
-            n[j] = w & mask
-            s[j] = w >> shift
-        for j in range(many, _filled(many, SPARE)):
-            some[j], n[j], s[j] = u, 1, 0
-        evaluated(task, u, room.sums, some, value, _filled(many, SPARE), False)
-        for j in range(many):
-            key[have + j] = value[j]
-            tie[have + j] = tie_of(n[j], rank[some[j]])
+            key[have + j] = q[who[at + j]]
+            tie[have + j] = tie_of(np.int64(word[at + j] & mask), rank[who[at + j]])
+        for j in range(many, _filled(many, _VECTOR)):
+            key[have + j], word[at + j] = p, 1
+        if task.formula == COSINE:
+            for j in range(_filled(many, _VECTOR)):
+                key[have + j] = cosine(word[at + j] >> shift, p, key[have + j], 0.0)
+        else:
+            for j in range(_filled(many, _VECTOR)):
+                key[have + j] = tversky(word[at + j] & mask, p, key[have + j], task.alpha, task.beta, 0.0)
         have += many
         at += many
         if have > np.uint64(k + k):
@@ -84,34 +93,54 @@ def _evaluate(
 
 
 @inlined
-def _sort(room: Room, count: Unsigned, k: int) -> Unsigned:
+def _sort(room: Room, count: Unsigned, k: int, rank_bits: int) -> Unsigned:
     """Put the best k of the candidates in order, best first; returns how many.
 
-    Each goes to its place: how many stand before it. Four are compared with all at a time, and what is beyond
-    the candidates, up to whole vectors, stands behind them all.
+    Each goes to its place: how many stand before it. What is compared is one number of key, common ratings
+    and rank, each as fine as 64 bits allow, the rank whole; keys that differ by less are put in order after.
+    Four are compared with all at a time, and what is beyond the candidates, up to whole vectors, stands
+    behind them all.
+
+    rank_bits : bits of the largest rank
     """
     key, tie, place, one = room.key, room.tie, room.place, np.uint64(1)
-    padded = _filled(count, _VECTOR)
+    order, best, best_tie = room.order, room.sorted_key, room.sorted_tie
+    padded, bits = _filled(count, _VECTOR), np.int64(rank_bits)
+    most, low_bits = np.int64(1 << (32 - bits)) - 1, np.int64(1 << bits) - 1
+    for j in range(count):
+        fine = (min(tie[j] >> 32, most) << bits) | (tie[j] & low_bits)
+        order[j] = (np.int64(np.int32(key[j] * _FINE)) << 32) | fine
     for j in range(count, padded):
-        key[j] = -np.inf
+        order[j] = _LAST
     for j in range(padded):
         place[j] = 0
     for first in range(np.uint64(0), count, np.uint64(4)):
         i = np.uint64(first)
-        a, s = key[i], tie[i]
-        b, t = key[i + one], tie[i + one]
-        c, u = key[i + one + one], tie[i + one + one]
-        d, v = key[i + one + one + one], tie[i + one + one + one]
+        a, b, c, d = order[i], order[i + one], order[i + one + one], order[i + one + one + one]
         for j in range(padded):
-            x, y = key[j], tie[j]
-            before = np.int64((a > x) | ((a == x) & (s > y))) + np.int64((b > x) | ((b == x) & (t > y)))
-            before += np.int64((c > x) | ((c == x) & (u > y))) + np.int64((d > x) | ((d == x) & (v > y)))
-            place[j] += before
+            x = order[j]
+            place[j] += np.int64(a > x) + np.int64(b > x) + np.int64(c > x) + np.int64(d > x)
     for j in range(count):
-        if place[j] < k:
-            room.sorted_key[place[j]] = key[j]
-            room.sorted_tie[place[j]] = tie[j]
+        best[place[j]] = key[j]
+        best_tie[place[j]] = tie[j]
+    wrong = np.int64(0)
+    for j in range(np.uint64(1), count):
+        i = np.uint64(j) - one
+        wrong |= np.int64((best[j] > best[i]) | ((best[j] == best[i]) & (best_tie[j] > best_tie[i])))
+    if wrong != 0:
+        _mend(best, best_tie, count)
     return min(count, np.uint64(k))
+
+
+@kernel
+def _mend(key: Floats, tie: Ints, count: Unsigned) -> None:
+    """Put in order what is nearly so, by insertion."""
+    for j in range(1, np.int64(count)):
+        new, new_tie, i = key[j], tie[j], j
+        while i > 0 and better(new, new_tie, key[i - 1], tie[i - 1]):
+            key[i], tie[i] = key[i - 1], tie[i - 1]
+            i -= 1
+        key[i], tie[i] = new, new_tie
 
 
 @inlined
@@ -120,13 +149,25 @@ def _write(room: Room, size: Unsigned, own: Unsigned, lists: Lists, row: int) ->
 
     size : how many are written;  own : the place that is left out, from ``size`` on for none
     """
-    first = np.uint64(lists.start[row])
-    for j in range(size):
-        at = j + np.uint64(j >= own)
-        lists.neighbor[first + j] = RANK_MASK - (room.sorted_tie[at] & RANK_MASK)
-        lists.common[first + j] = room.sorted_tie[at] >> 32
-        lists.value[first + j] = room.sorted_key[at] * lists.sign
+    first, before = np.uint64(lists.start[row]), min(own, size)
+    _copy(room, np.uint64(0), lists, first, before)
+    _copy(room, before + np.uint64(1), lists, first + before, size - before)
     lists.size[row] = size
+
+
+@inlined
+def _copy(room: Room, at: Unsigned, lists: Lists, first: Unsigned, count: Unsigned) -> None:
+    key, tie, neighbor, common, value = (
+        room.sorted_key,
+        room.sorted_tie,
+        lists.neighbor,
+        lists.common,
+        lists.value,
+    )
+    for j in range(count):
+        neighbor[first + j] = RANK_MASK - (tie[at + j] & RANK_MASK)
+        common[first + j] = tie[at + j] >> 32
+        value[first + j] = key[at + j] * lists.sign
 
 
 @inlined
@@ -176,7 +217,7 @@ def select_rows(
         is_one = profiles.indptr[u + 1] - profiles.indptr[u] == 1
         if not is_one or index == 0 or not _is_as(profiles, u, queries[index - 1]):
             most = k + int(is_one)  # itself included
-            size = _sort(room, _chosen(profiles, rows, task, u, room, most), most)
+            size = _sort(room, _chosen(profiles, rows, task, u, room, most), most, rows.rank_bits)
         own = _place_of(room, size, profiles.rank[u]) if is_one else size
         _write(room, min(size - np.uint64(own < size), np.uint64(k)), own, lists, to[index])
     return len(queries)
@@ -188,13 +229,23 @@ def close_up(lists: Lists, indptr: Ints) -> None:
 
     indptr : int64 (rows + 1,), where they begin then
     """
-    for row in range(len(lists.size)):
-        source, to = lists.start[row], indptr[row]
-        if source != to:
-            for j in range(lists.size[row]):
-                lists.neighbor[to + j] = lists.neighbor[source + j]
-                lists.value[to + j] = lists.value[source + j]
-                lists.common[to + j] = lists.common[source + j]
+    start, rows, first = lists.start, len(lists.size), 0
+    while first < rows:
+        gap, stop = start[first] - indptr[first], first + 1
+        while stop < rows and start[stop] - indptr[stop] == gap:
+            stop += 1  # full rows, which move as one
+        if gap > 0:
+            to, end = np.uint64(indptr[first]), np.uint64(indptr[stop])
+            _move(lists.neighbor, to, end, np.uint64(gap))
+            _move(lists.value, to, end, np.uint64(gap))
+            _move(lists.common, to, end, np.uint64(gap))
+        first = stop
+
+
+@inlined
+def _move(column: Sums, to: Unsigned, end: Unsigned, gap: Unsigned) -> None:
+    for at in range(to, end):
+        column[at] = column[at + gap]
 
 
 @inlined
@@ -223,8 +274,7 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
         count = meet_counting(profiles, rows, task, u, room, room.few, room.small_peak, room.small_limit, k)
     else:
         count = meet_counting(profiles, rows, task, u, room, room.acc, room.peak, room.limit, k)
-    if count > np.uint64(k + (k >> 2)):
-        count = _cut(rows, room, rows.mine * task.bound[u], count, k)
+    count = _cut(rows, room, rows.mine * task.bound[u], count, k)
     if is_bare:
         recount(profiles, u, room.who, room.word, room.mark, count)
     return _evaluate(profiles, rows, task, u, room, count, k)

@@ -57,9 +57,9 @@ _pearson = kernel(formulas.pearson)
 _euclidean = kernel(formulas.euclidean)
 _msd = kernel(formulas.msd)
 _manhattan = kernel(formulas.manhattan)
-_cosine = kernel(formulas.cosine)
+cosine = kernel(formulas.cosine)
 _cosine_common = kernel(formulas.cosine_common)
-_tversky = kernel(formulas.tversky)
+tversky = kernel(formulas.tversky)
 _overlap = kernel(formulas.overlap)
 _log_likelihood = kernel(formulas.log_likelihood)
 _scaled = kernel(formulas.scaled)
@@ -312,17 +312,17 @@ def evaluated(  # noqa: C901 - one branch a formula
         for j in range(kept):  # by itself, so that roots and quotients are taken several at a time
             key[j] = q[who[j]]
         for j in range(kept):
-            key[j] = _cosine(s1[j], mine, key[j], add)
+            key[j] = cosine(s1[j], mine, key[j], add)
     elif task.formula == COSINE_COMMON:
         for j in range(kept):
             key[j] = _cosine_common(s1[j], s2[j], s3[j], add)
     elif task.formula == TVERSKY:
         if backward:
             for j in range(kept):
-                key[j] = _tversky(n[j], p[who[j]], q[u], task.alpha, task.beta, add)
+                key[j] = tversky(n[j], p[who[j]], q[u], task.alpha, task.beta, add)
         else:
             for j in range(kept):
-                key[j] = _tversky(n[j], p[u], q[who[j]], task.alpha, task.beta, add)
+                key[j] = tversky(n[j], p[u], q[who[j]], task.alpha, task.beta, add)
     elif task.formula == OVERLAP:
         for j in range(kept):
             key[j] = _overlap(n[j], p[u], q[who[j]], add)

@@ -15,6 +15,7 @@ adjust : another adjustment, see `corated.similarity.adjustments`; ``shrink=s`` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -603,4 +604,10 @@ MEASURES: dict[str, type[Measure]] = {
 
 def get_measure(measure: str | Measure) -> Measure:
     """Return a measure given as a record or as its shorthand; raises `ParameterError` naming all."""
+    return _read(measure) if isinstance(measure, str) else read_record(measure, MEASURES, Measure, "measure")
+
+
+@lru_cache(maxsize=128)
+def _read(measure: str) -> Measure:
+    """Return the measure of a shorthand, read once."""
     return read_record(measure, MEASURES, Measure, "measure")

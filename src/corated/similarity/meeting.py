@@ -6,7 +6,8 @@
   `corated.similarity.peaks`. Where all pairs of ratings count the same, counts are enough; those of a query
   of at most 255 ratings fit single bytes, and the accumulators the first-level cache.
 
-All leave the accumulators zero, and who was listed in ``room.who`` with the words in ``room.word``.
+All leave the accumulators zero, and who was listed in ``room.who``, with the words in ``room.word`` and the
+weights in ``room.near``. Of the first two, the query and those without a value may be among them still.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from corated.similarity.peaks import (
     scaled_peaks,
 )
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import NEVER, SLACK, Room, Rows
+from corated.similarity.rows import SLACK, Room, Rows
 from corated.similarity.tasks import Labels, Raters, Task
 
 __all__ = ["BYTE", "count_few", "meet_adding", "meet_counting", "meet_few", "meet_one"]
@@ -90,13 +91,13 @@ def meet_one(profiles: Profiles, rows: Rows, entry: int, room: Room) -> Unsigned
     raters, shift, low_bits = profiles.raters, np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
     first, last = _span(profiles, entry)
     row, who, word, weight = rows.table[profiles.codes[entry]], room.who, room.word, rows.weight
-    met = np.uint64(0)
+    near = room.near
     for p in range(first, last):
         v = raters[p] >> shift
-        who[met] = v
-        word[met] = row[raters[p] & low_bits]
-        met += np.uint64(weight[v] < NEVER)
-    return met
+        who[p - first] = v
+        near[p - first] = weight[v]
+        word[p - first] = row[raters[p] & low_bits]
+    return last - first
 
 
 @inlined
@@ -110,15 +111,13 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
         row = rows.table[profiles.codes[entry]]
         met = add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
     acc[u] = 0
-    weight = rows.weight
-    kept = np.uint64(0)
+    weight, near = rows.weight, room.near
     for j in range(met):
         v = who[j]
-        who[kept] = v
-        word[kept] = acc[v]
-        kept += np.uint64((acc[v] != 0) & (weight[v] < NEVER))
+        near[j] = weight[v]
+        word[j] = acc[v]
         acc[v] = 0
-    return kept
+    return met
 
 
 @inlined
@@ -130,14 +129,13 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
         first, last = _span(profiles, entry)
         met = _count_noting(rows.lists, first, last, acc, who, met)
     acc[u] = 0
-    kept = np.uint64(0)
+    weight, near = rows.weight, room.near
     for j in range(met):
         v = who[j]
-        who[kept] = v
-        word[kept] = np.int32(acc[v]) * each
-        kept += np.uint64(acc[v] != 0)
+        near[j] = weight[v]
+        word[j] = np.int32(acc[v]) * each
         acc[v] = 0
-    return kept
+    return met
 
 
 @inlined
@@ -174,6 +172,13 @@ def meet_counting(
 
 
 @inlined
+def _weigh(rows: Rows, room: Room, kept: Unsigned) -> None:
+    weight, who, near = rows.weight, room.who, room.near
+    for j in range(kept):
+        near[j] = weight[who[j]]
+
+
+@inlined
 def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned) -> Unsigned:
     """List whose count is at least the limit of the group; returns how many."""
     lanes, who, word, each = room.lanes, room.who, room.word, rows.table[0, 0]
@@ -187,6 +192,7 @@ def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned
             word[kept] = np.int32(many) * each
             kept += np.uint64(many >= least)
             v += np.uint64(LANES)
+    _weigh(rows, room, kept)
     return kept
 
 
@@ -223,6 +229,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int) -> U
             word[kept] = w
             kept += np.uint64((np.int32(np.float32(w >> shift) * f) >= least) & (w != 0) & (f > 0))
             v += np.uint64(LANES)
+    _weigh(rows, room, kept)
     acc[:] = 0
     return kept if least > 0 or not has_columns else np.uint64(0)
 

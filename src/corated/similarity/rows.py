@@ -70,6 +70,7 @@ class Rows(NamedTuple):
     factor : float32 (padded,), ``finest`` / b, 0 for those that have no value; empty for counts
     lightest, heaviest : float32 (groups,), the range of b in each group
     columns : how often rated objects are added up; see `corated.similarity.columns`
+    rank_bits : bits of the largest rank
     mine, theirs : float64, the parts of a and b: Σ/(mine a + theirs b), a of the same weights
     """
 
@@ -87,6 +88,7 @@ class Rows(NamedTuple):
     columns: Columns
     mine: float
     theirs: float
+    rank_bits: int
 
 
 class Room(NamedTuple):
@@ -95,11 +97,11 @@ class Room(NamedTuple):
     acc : int32 (padded,), few : uint8 (padded,), zero between queries
     peak, small_peak : int32, uint8 (padded / DEPTH,);  limit, small_limit : the same by group
     unit : float32 (groups,);  folded : float32 (FOLDED,);  lanes : uint32 (padded / DEPTH,)
-    who, word, near : uint32, int32, float32 (padded + SPARE,), who may be among the best; near is Σ/(a + b)
+    who, word, near : uint32, int32, float32 (padded + SPARE,), who may be among the best; near is b, then
+        Σ/(a + b)
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
-    some, sums, value : uint32, int64 (6, ·), float64 (CHUNK,), those that are evaluated together
-    key, tie, place : float64, int64, int64 (2 k + 2 + CHUNK,), as in `TopK`, and where each goes
-    sorted_key, sorted_tie : float64, int64 (k + 1,), the best, best first
+    key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  order, place : int64, where each goes
+    sorted_key, sorted_tie : float64, int64 (2 k + 2,), the candidates in order, best first
     """
 
     acc: Words
@@ -116,11 +118,9 @@ class Room(NamedTuple):
     near: Singles
     starts: Ints
     mark: Bytes
-    some: Labels
-    sums: Ints
-    value: Floats
     key: Floats
     tie: Ints
+    order: Ints
     place: Ints
     sorted_key: Floats
     sorted_tie: Ints
@@ -185,6 +185,7 @@ def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Ro
         columns_of(profiles, layout, len(weight), counts=counts),
         0.0 if is_product else task.alpha,
         1.0 if is_product else task.beta,
+        max(n - 1, 1).bit_length(),
     )
 
 
@@ -211,14 +212,12 @@ def new_room(profiles: Profiles, k: int) -> Room:
         np.empty(padded + SPARE, dtype=np.float32),
         np.empty(longest + 4, dtype=np.int64),
         np.zeros(len(profiles.rater_ptr) - 1, dtype=np.uint8),
-        np.empty(CHUNK, dtype=np.uint32),
-        np.zeros((6, CHUNK), dtype=np.int64),
-        np.empty(CHUNK),
         np.empty(2 * k + 2 + CHUNK),
         np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
         np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
-        np.empty(k + 1),
-        np.empty(k + 1, dtype=np.int64),
+        np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
+        np.empty(2 * k + 2),
+        np.empty(2 * k + 2, dtype=np.int64),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "RANK_MASK",
     "TopK",
     "absorb",
+    "better",
     "keep_best",
     "merge_topk",
     "new_topk",
@@ -102,7 +103,7 @@ def tie_of(n: int, rank: int) -> int:
 
 
 @inlined
-def _better(key_a: float, tie_a: int, key_b: float, tie_b: int) -> bool:
+def better(key_a: float, tie_a: int, key_b: float, tie_b: int) -> bool:
     """Whether a stands before b in the total order."""
     return key_a > key_b or (key_a == key_b and tie_a > tie_b)
 
@@ -221,7 +222,7 @@ def settle(best: TopK, k: int, start: int, stop: int) -> None:
             for i in range(first + gap, last):
                 a, b = key[i], tie[i]
                 j = i
-                while j >= first + gap and _better(a, b, key[j - gap], tie[j - gap]):
+                while j >= first + gap and better(a, b, key[j - gap], tie[j - gap]):
                     key[j] = key[j - gap]
                     tie[j] = tie[j - gap]
                     j -= gap
@@ -242,7 +243,7 @@ def absorb(left: TopK, right: TopK, k: int, start: int, stop: int) -> None:
         first, a_end, b_end = a, a + left.size[v], b + right.size[v]
         size = 0
         while size < k and (a < a_end or b < b_end):
-            if b == b_end or (a < a_end and _better(left.key[a], left.tie[a], right.key[b], right.tie[b])):
+            if b == b_end or (a < a_end and better(left.key[a], left.tie[a], right.key[b], right.tie[b])):
                 key[size], tie[size] = left.key[a], left.tie[a]
                 a += 1
             else:

@@ -14,7 +14,6 @@ from corated.errors import DataError, ParameterError
 from corated.neighborhood import find as find_module
 from corated.neighborhood import memory as memory_module
 from corated.neighborhood import plan as module
-from corated.neighborhood import work as work_module
 from corated.neighborhood.all_pairs import all_pairs
 from corated.neighborhood.engine import Engine
 from corated.neighborhood.graph import neighbors
@@ -78,7 +77,7 @@ def test_pairs_and_rows_are_near(many, tmp_path, of, least):
 def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
     engine = Engine.build(many, of=of, measure=measure, min_common=least)
     planned = plan(many, of=of, measure=measure, k=k, min_common=least, threads=2)
-    bound = work_module.candidate_bound(engine, np.arange(engine.n))
+    bound = engine.most_candidates
 
     def size(arrays):
         return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
@@ -239,8 +238,8 @@ def test_more_neighbors_than_there_are_take_no_more(many):
 def test_nobody_has_more_candidates_than_the_bound():
     ratings = cr.Ratings.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 2, 1], [1, 2, 3, 4, 5])
     engine = Engine.build(ratings, of="users", measure="euclidean", min_common=1)
-    by_user = dict(zip(engine.profiles.rank, work_module.candidate_bound(engine, np.arange(3)), strict=True))
+    by_user = dict(zip(engine.profiles.rank, engine.most_candidates, strict=True))
     assert by_user == {0: 2, 1: 2, 2: 2}
     engine = Engine.build(ratings, of="users", measure="pearson", min_common=2)
-    by_user = dict(zip(engine.profiles.rank, work_module.candidate_bound(engine, np.arange(3)), strict=True))
+    by_user = dict(zip(engine.profiles.rank, engine.most_candidates, strict=True))
     assert by_user == {0: 1, 1: 1, 2: 0}

@@ -96,6 +96,17 @@ def test_sums_of_nothing_are_found(measure: str) -> None:
     check(cr.Ratings.from_arrays(users, items, values, scale=(0, 2, 1)), measure, (3, 40, 59))
 
 
+@pytest.mark.parametrize("beta", [1e-10, 3e-12])
+def test_values_that_differ_by_next_to_nothing_are_in_order(beta: float) -> None:
+    """By less than 32 bits of a value tell, and the other way round than ranks and common ratings."""
+    users = np.repeat(np.arange(60), 61 - np.arange(60))
+    items = np.concatenate([np.append(0, 100 * user + np.arange(60 - user)) for user in range(60)])
+    items[users % 3 == 0] %= 7
+    pairs = np.unique(np.stack([users, items]), axis=1)
+    ratings = cr.Ratings.from_arrays(*pairs, np.ones(pairs.shape[1]))
+    check(ratings, f"tversky(alpha=0.01,beta={beta})", (3, 40, 59))
+
+
 def test_same_profiles_of_one_rating_stand_together() -> None:
     users, items = np.arange(9), np.array([1, 0, 1, 0, 1, 0, 1, 2, 2])
     values = np.array([1.0, 1, 2, 1, 1, 2, 2, 1, 1])
