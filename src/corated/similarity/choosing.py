@@ -75,7 +75,7 @@ def _evaluate(
         many = min(count - at, np.uint64(CHUNK))
         for j in range(many):
             key[have + j] = q[who[at + j]]
-            tie[have + j] = tie_of(np.int64(word[at + j] & mask), rank[who[at + j]])
+            tie[have + j] = tie_of(int(word[at + j] & mask), rank[who[at + j]])
         for j in range(many, _filled(many, _VECTOR)):
             key[have + j], word[at + j] = p, 1
         if task.formula == COSINE:
