@@ -1,5 +1,6 @@
 """What all tests share: where real data lies, and what is skipped without compiled kernels."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("jit"):
                 item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """Thousands of tests stay to the end: looking for garbage among them, again and again, takes minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Any sequence of writes leaves a live index equal to a fit on the ratings that survive."""
 
+import os
+
 import numba
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from corated.live.index import LiveIndex, Rating
 from corated.measures import MEASURES
 from corated.models.timely import Timely
 
-EXAMPLES, STEPS = (3, 10) if numba.config.DISABLE_JIT else (24, 25)
+LONG = os.environ.get("CORATED_EXAMPLES") == "random"  # make soak
+EXAMPLES, STEPS = (3, 10) if numba.config.DISABLE_JIT else (60 if LONG else 10, 25)
 SCALES = {"ten": (0, 10, 1), "stars": (0.5, 5, 0.5), "one": (1, 1, 1), "around": (-1, 1, 0.25)}
 USERS = {"text": ["ann", " ", "Ünal", "10", "9", "zoë"], "integer": [7, 0, -3, 2**62, 12, 100]}
 ITEMS = {"text": ["é", "a/b", "007", "7", "x", "y", "\U0001f600"], "integer": [5, 3, -9, 40, 8, 1, 2]}

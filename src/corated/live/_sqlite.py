@@ -86,7 +86,9 @@ class Sqlite(Database):
 
     def translated(self, error: BaseException, *, committing: bool) -> CoratedError:
         """Return the error to tell in place of one of SQLite."""
-        whole = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        is_misuse = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
+        whole = sqlite3.SQLITE_MISUSE if is_misuse else sqlite3.SQLITE_CORRUPT  # what has no code
+        whole = getattr(error, "sqlite_errorcode", whole)
         code = whole & 0xFF
         if committing and whole in _OF_SYNCING:
             return StoreError(

@@ -40,7 +40,7 @@ _OFTEN = 2.0
 _BLOCKS_PER_THREAD = 24
 _LARGEST_BLOCK = 20_000_000
 """Pair events a block may have: below 0.1 s of work, since a thread is stopped between queries."""
-_SMALLEST_BLOCK = 250_000
+_SMALLEST_BLOCK = 100_000
 
 _MOMENT = 40_000_000
 """Pair events, each pair from both sides, that no thread is busy with for more than a tenth of a second."""

@@ -256,9 +256,10 @@ class Engine:
     def counts(self) -> Int64s:
         """The number of ratings of each, by label."""
         counts: Int64s = np.diff(self.profiles.indptr)
+        counts.flags.writeable = False
         return counts
 
-    @cached_property
+    @property
     def others(self) -> Int64s:
         """The ratings of others that each walks past, by label; 0 where it has too few itself."""
         others: Int64s = self.events(both=False) - self.counts
@@ -269,6 +270,7 @@ class Engine:
     def most_candidates(self) -> Int64s:
         """How many candidates each can have at most, by label: nobody can offer more."""
         most: Int64s = np.minimum(self.others // self.min_common, self.n - 1)
+        most.flags.writeable = False
         return most
 
     @cached_property

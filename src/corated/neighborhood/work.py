@@ -49,6 +49,8 @@ _ARROW_ROW = 80
 _POPULAR = 24 << 20
 """Bytes that `corated.similarity.profiles.popular` takes at most."""
 _HARDLY_ANY = 32 << 20
+_LABEL, _WHOLE_LABEL = 56, 24
+"""Bytes of what is counted of everyone, by label, and what is added where rows are found whole."""
 _DEGREES = 72
 """Bytes for each subject: what is counted of it before and while it is served."""
 
@@ -191,7 +193,7 @@ class _Sizes:
             + np.full(len(bound), _SUBJECT),
             rows=kept * ROW_BYTES,
             handed_on=kept * (ROW_BYTES + _ARROW_ROW + ids) if search.in_parts else kept * ROW_BYTES,
-            around=engine.n * 24 + len(bound) * _DEGREES + shared,
+            around=engine.n * (_LABEL + _WHOLE_LABEL * search.whole_rows) + len(bound) * _DEGREES + shared,
             pieces=pieces,
             lists=pieces * 16 * (len(p.rater_ptr) - 1),
             events=events,

@@ -30,7 +30,7 @@ _VECTOR = 8
 """Numbers of 64 bits that are compared together."""
 
 _FINE = np.float64(1 << 30)
-"""How finely the order of values from -1 to 1 is told by 32 bits."""
+"""Into how many steps 1 is cut, to tell the order of values from -1 to 1 by 32 bits."""
 _LAST = np.int64(-(2**63))
 
 _COUNTS_DENSE, _SUMS_DENSE = 16, 9

@@ -25,15 +25,17 @@ from corated.similarity.tasks import CHUNK, FIELDS, INTEGERS, Floats, Ints, Labe
 from corated.similarity.values import ROUNDING
 
 __all__ = [
+    "COSINE",
     "SCREEN_NONE",
     "SCREEN_PRODUCT",
     "SCREEN_SQUARE",
     "SCREEN_TVERSKY",
+    "cosine",
     "evaluate",
-    "evaluated",
     "gather",
     "screen",
     "take",
+    "tversky",
     "valued",
 ]
 
@@ -267,18 +269,18 @@ def valued(profiles: Profiles, task: Task, u: int, scratch: Scratch, kept: Unsig
     worth where the measure is symmetric, so it is filled only where it is not, and where both are served.
     """
     if task.family == INTEGERS:
-        evaluated(task, u, scratch.sums, scratch.who, scratch.key, kept, False)
+        _evaluated(task, u, scratch.sums, scratch.who, scratch.key, kept, False)
     else:
-        evaluated(task, u, scratch.fsums, scratch.who, scratch.key, kept, False)
+        _evaluated(task, u, scratch.fsums, scratch.who, scratch.key, kept, False)
         if task.formula == PEARSON and not task.whole:
             _repair(profiles, task, u, scratch, kept)
     if task.adjust != 0 or task.least > task.min_common:
         _adjust(task, scratch.sums[0], scratch.key, kept)
     if task.both and not task.symmetric:
         if task.family == INTEGERS:
-            evaluated(task, u, scratch.sums, scratch.who, scratch.back, kept, True)
+            _evaluated(task, u, scratch.sums, scratch.who, scratch.back, kept, True)
         else:
-            evaluated(task, u, scratch.fsums, scratch.who, scratch.back, kept, True)
+            _evaluated(task, u, scratch.fsums, scratch.who, scratch.back, kept, True)
         _adjust(task, scratch.sums[0], scratch.back, kept)
 
 
@@ -289,7 +291,7 @@ def evaluate(profiles: Profiles, task: Task, u: int, scratch: Scratch, kept: Uns
 
 
 @kernel
-def evaluated(  # noqa: C901 - one branch a formula
+def _evaluated(  # noqa: C901 - one branch a formula
     task: Task, u: int, sums: Sums, who: Labels, key: Floats, kept: Unsigned, backward: bool
 ) -> None:
     """Apply the formula; ``backward`` to the candidate as the query."""

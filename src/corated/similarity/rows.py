@@ -47,8 +47,9 @@ _MOST = 128
 """The most neighbors for which rows are worth it: choosing takes comparisons of each with each."""
 _SUBJECTS = 1 << 19
 """The most subjects: their accumulators lie in the cache."""
-_LEAST_PARTS = 0.01
-"""The least that the parts of a and b add up to, so that Σ/(a + b) is bounded: Σ is at most the smaller."""
+_LEAST_PARTS, _MOST_PARTS = 0.01, 1e6
+"""What the parts of a and b add up to, so that Σ/(a + b) is bounded (Σ is at most the smaller), and float32
+has it."""
 SLACK = np.float32(1.0 - 4e-6)
 """What rounding in float32 can do to a candidate's order, and more."""
 NEVER = np.float32(1e30)
@@ -70,8 +71,8 @@ class Rows(NamedTuple):
     factor : float32 (padded,), ``finest`` / b, 0 for those that have no value; empty for counts
     lightest, heaviest : float32 (groups,), the range of b in each group
     columns : how often rated objects are added up; see `corated.similarity.columns`
-    rank_bits : bits of the largest rank
     mine, theirs : float64, the parts of a and b: Σ/(mine a + theirs b), a of the same weights
+    rank_bits : bits of the largest rank
     """
 
     events: Ints
@@ -146,7 +147,9 @@ class Lists(NamedTuple):
 def can_serve(layouts: list[Layout], task: Task, n: int, k: int) -> bool:
     """Tell whether a task of n subjects can be served row by row, with lists of k."""
     is_product = task.screen == SCREEN_PRODUCT
-    if not is_product and (task.screen != SCREEN_TVERSKY or task.alpha + task.beta < _LEAST_PARTS):
+    if not is_product and (
+        task.screen != SCREEN_TVERSKY or not _LEAST_PARTS <= task.alpha + task.beta <= _MOST_PARTS
+    ):
         return False
     widest = layouts[-1]
     is_narrow = widest.words == 1 and int(widest.shift[-1]) + int(widest.mask[-1]).bit_length() <= 31

@@ -340,6 +340,20 @@ def test_what_is_said_of_errors(state, error, said):
         assert "second" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (sqlite3.DatabaseError("Could not decode to UTF-8 column"), "is damaged"),
+        (sqlite3.ProgrammingError("Recursive use of cursors not allowed."), "cannot be used"),
+        (sqlite3.InterfaceError("bad parameter or other API misuse"), "cannot be used"),
+    ],
+)
+def test_only_what_is_of_the_file_is_told_as_damage(tmp_path, error, said):
+    """Some errors of SQLite's driver come without a code."""
+    with open_store(tmp_path / "a.db") as store:
+        assert said in str(store._database.translated(error, committing=False))
+
+
 def test_a_commit_without_an_answer_says_so(monkeypatch):
     """The connection breaks when the commit was sent: it is there or not, and the key settles it."""
     address = servers.shared().address()

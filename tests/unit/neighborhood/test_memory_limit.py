@@ -176,6 +176,20 @@ def test_the_peak_of_whole_rows_is_not_passed(measure, ratings, threads):
 
 
 @pytest.mark.jit
+@pytest.mark.parametrize("measure", ["jaccard", "cosine", "euclidean"])
+def test_the_peak_for_a_few_of_many_is_not_passed(measure):
+    ratings = sample(users=60_000, items=5_000, ratings=200_000, seed=3).ratings
+    few = {"measure": measure, "k": 5, "subjects": ratings.users.ids[::1_200].tolist()}
+    neighbors(ratings, threads=1, **few)  # compiling takes memory too
+    search = search_of(ratings, Wanted(**few), None, in_parts=False)
+    tracemalloc.start()
+    neighbors(ratings, threads=1, **few)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < work_module.work_of(search, 1, None).to_take + 300_000
+
+
+@pytest.mark.jit
 @pytest.mark.parametrize("to", [None, "graph.parquet"])
 def test_what_a_plan_says_fits_runs_and_nothing_else(many, tmp_path, to):
     to = to and tmp_path / to

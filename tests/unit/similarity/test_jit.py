@@ -95,6 +95,8 @@ DAMAGES = {
     "junk": lambda data: b"\x93NUMPY junk" * 20,
     "half": lambda data: data[: len(data) // 2],
 }
+TELLING = {("empty", ".nb?"), ("junk", ".nbi"), ("half", ".nbc")}
+"""Each damage once and each file once; all of them with the slow tests."""
 
 
 def test_kernels_are_kept(use, cache):
@@ -103,8 +105,16 @@ def test_kernels_are_kept(use, cache):
     assert damaged_kernels(cache) == []
 
 
-@pytest.mark.parametrize("ending", [".nbi", ".nbc", ".nb?"])
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    ("damage", "ending"),
+    [
+        pytest.param(
+            damage, ending, marks=() if (damage, ending) in TELLING else pytest.mark.slow, id=damage + ending
+        )
+        for damage in DAMAGES
+        for ending in (".nbi", ".nbc", ".nb?")
+    ],
+)
 def test_damaged_kernels_are_compiled_anew_with_one_notice(use, cache, damage, ending):
     use()
     for path in files(cache, ending):
