@@ -80,7 +80,7 @@ def assert_equal(found, alone):
 SIX = {
     "local[2]": [
         ("movietweetings-100k", "users", "pearson", 3),
-        ("notebook", "items", "jaccard", 1),
+        ("movietweetings-100k", "items", "jaccard", 1),
         ("ml-1m-half", "items", "cosine", 3),
     ],
     "local-cluster[2,1,2048]": [

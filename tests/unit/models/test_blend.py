@@ -231,6 +231,7 @@ def test_folding_in_folds_each_model_in(ratings, small, by):
     np.testing.assert_allclose(value, np.mean([p.to_arrow()["value"].to_numpy() for p in parts], axis=0))
 
 
+@pytest.mark.jit
 def test_neighbors_sought_when_asked(ratings):
     for kind, given in (
         (cr.UserKNN, {"k": "2n"}),

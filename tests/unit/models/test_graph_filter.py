@@ -115,6 +115,7 @@ def wide(seed=2):
     return cr.Ratings.from_arrays(pairs // 1700, pairs % 1700)
 
 
+@pytest.mark.jit
 def test_the_same_where_vectors_are_found_one_by_one(monkeypatch):
     ratings, model = wide(), cr.GraphFilter(factors=6)
     some = list(ratings.users)[:20]

@@ -263,6 +263,7 @@ def place_without(model, user, item, removed, n):
 USER_BASED = [model for model in MODELS if isinstance(model, cr.UserKNN)]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("model", USER_BASED, ids=repr)
 def test_what_if_is_what_a_fit_without_the_rating_says(model):
     ratings, n, moved, off = crowd(2), 3, 0, 0

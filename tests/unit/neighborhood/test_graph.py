@@ -207,6 +207,7 @@ def test_cancelled(many, monkeypatch):
     assert threading.active_count() == before
 
 
+@pytest.mark.jit
 def test_ratings_are_left_alone_and_can_be_shared(many):
     before = many.to_arrow()
     results = []

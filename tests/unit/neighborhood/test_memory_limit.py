@@ -231,6 +231,7 @@ def test_a_refusal_has_the_figures_and_the_next_step(many):
     assert plan(many, k=300, memory_limit=limit, to="graph.parquet").fits
 
 
+@pytest.mark.jit
 def test_advice_helps(monkeypatch):
     """Whatever is advised fits, be it a file, fewer neighbors or more in common."""
     ratings = sample(users=4_000, items=3_000, ratings=9_000, seed=3).ratings
