@@ -5,7 +5,7 @@ Nanoseconds are of one core (x86-64, 512 kB of second-level cache), with compile
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = [
     "Counts",
@@ -30,8 +30,11 @@ _NS_ROW = 87.0
 _NS_RATING = 46.0
 _SECONDS_AT_LEAST = 0.004
 
-_WHOLE_EVENT, _WHOLE_MET, _WHOLE_SUBJECT, _WHOLE_RATING = 0.38, 0.3, 2200.0, 20.0
-"""The same where rows are found whole, from one side; each subject's best are chosen on the spot."""
+_WHOLE_SUM, _WHOLE_COUNT, _WHOLE_LOOK, _WHOLE_SUBJECT, _WHOLE_RATING = 0.25, 0.12, 0.2, 500.0, 40.0
+"""The same where rows are found whole, from one side: an event that is summed up, or only counted; a
+candidate looked at; a subject whose best are chosen on the spot."""
+_LOOKS = 12
+"""Candidates that are looked at for each event, at most; see `corated.similarity.choosing`."""
 
 _WHOLE_SUBJECTS = 1 << 17
 _OFTEN = 2.0
@@ -84,13 +87,17 @@ def soon_over(events: int, *, in_kernels: bool) -> bool:
     return in_kernels and events <= _MOMENT
 
 
-def seconds_of(counts: Counts, *, both: bool, threads: int, whole: bool = False) -> float:
+def seconds_of(
+    counts: Counts, *, both: bool, threads: int, whole: Literal["", "counts", "sums"] = ""
+) -> float:
     """Return the seconds of the work; selecting is shared among threads, what surrounds it is not.
 
-    whole : whether rows are found whole
+    whole : whether rows are found whole, from counts or from sums
     """
     if whole:
-        shared = 2 * (counts.events * _WHOLE_EVENT + counts.met * _WHOLE_MET)
+        events = 2 * counts.events
+        shared = events * (_WHOLE_COUNT if whole == "counts" else _WHOLE_SUM)
+        shared += min(counts.subjects**2, _LOOKS * events) * _WHOLE_LOOK
         shared += counts.subjects * _WHOLE_SUBJECT
         return _SECONDS_AT_LEAST + (shared / threads + counts.ratings * _WHOLE_RATING) * 1e-9
     event = _NS_EVENT if counts.accumulators <= _CACHE_BYTES else _NS_EVENT_FAR

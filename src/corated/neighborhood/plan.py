@@ -157,7 +157,7 @@ def plan(
         bytes_peak=max(taken + work.to_take, preparation(ratings, search.side)),
         bytes_limit=limit,
         bytes_available=available,
-        seconds=seconds_of(counts, both=work.both, threads=work.threads, whole=search.whole_rows),
+        seconds=seconds_of(counts, both=work.both, threads=work.threads, whole=search.rows_of),
         fits=work.fits(room),
         advice="" if work.fits(room) else f"{advice(search, room, limit)}.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from corated.neighborhood.engine import Engine, Of
 from corated.neighborhood.memory import available_memory, size_of
 from corated.neighborhood.run import Run
 from corated.ratings.ratings import Ratings
-from corated.similarity.rows import bytes_shared, new_room
+from corated.similarity.rows import bytes_shared, is_constant, new_room
 from corated.similarity.topk import room_for
 
 __all__ = [
@@ -78,6 +79,11 @@ class Search:
     def whole_rows(self) -> bool:
         """Whether each one's neighbors are found at once, meeting everyone: the quickest, where it can be."""
         return self.engine.serves_rows(self.most)
+
+    @property
+    def rows_of(self) -> Literal["", "counts", "sums"]:
+        """What whole rows are found from; empty where they are not found whole."""
+        return "" if not self.whole_rows else "counts" if is_constant(self.engine.layouts[0]) else "sums"
 
     @property
     def title(self) -> str:
