@@ -56,7 +56,7 @@ def test_from_the_start_page_to_a_changed_list(page):
     search.fill(title[:8])
     search.press("Enter")
     page.get_by_role("link", name=title, exact=True).first.click()
-    expect(page.locator("h1")).to_have_text(title)
+    expect(page.locator("h1")).to_have_js_property("innerText", title)
     expect(page.locator("section[aria-labelledby=similar] tbody tr")).to_have_count(10)
 
     page.locator("a[href^='/user?']").nth(4).click()  # somebody who liked it

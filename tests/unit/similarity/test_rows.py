@@ -124,7 +124,14 @@ def test_same_profiles_of_one_rating_stand_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "measure", ["cosine(shrink=10)", "jaccard(shrink=5)", "pearson", "tversky(alpha=0,beta=0)"]
+    "measure",
+    [
+        "cosine(shrink=10)",
+        "jaccard(shrink=5)",
+        "pearson",
+        "tversky(alpha=0,beta=0)",
+        "tversky(alpha=1e39,beta=1)",
+    ],
 )
 def test_other_searches_are_not_served_by_rows(measure: str) -> None:
     engine = Engine.build(crowd(30, 9, 3, 3), of="users", measure=measure, min_common=1)
