@@ -185,7 +185,7 @@ class Engine:
 
     def serves_rows(self, k: int) -> bool:
         """Tell whether rows of k can be found whole, and it pays; see `corated.similarity.rows`."""
-        if not can_serve(self.layouts, self.base, self.n, k):
+        if not can_serve(self.layouts, self.base, int(self.counts.max(initial=0)), self.n, k):
             return False
         return rows_pay(self.n, self._meetings, counts=is_constant(self.layouts[0]))
 

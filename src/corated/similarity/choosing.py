@@ -44,10 +44,13 @@ def _filled(count: Unsigned, width: int) -> Unsigned:
 
 
 @inlined
-def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
-    """Leave out the query, who has no value, and who cannot be among the best k; returns how many stay."""
-    who, word, near = room.who, room.word, room.near
-    shift, mine, theirs = np.int32(rows.shift), np.float32(a), np.float32(rows.theirs)
+def _cut(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned, k: int) -> Unsigned:
+    """Leave out the query, who has no value, and who cannot be among the best k; unpack the words of others.
+
+    shift : of the sum, in the words;  returns how many stay
+    """
+    who, word, near, at = room.who, room.word, room.near, room.at
+    mine, theirs = np.float32(a), np.float32(rows.theirs)
     nobody, least = np.float32(-1.0), np.float32(0.0)
     for j in range(count, _filled(count, SPARE)):
         near[j], word[j] = np.float32(1.0), 0
@@ -58,8 +61,13 @@ def _cut(rows: Rows, room: Room, a: float, count: Unsigned, k: int) -> Unsigned:
         least = reached(near, int(count), k) * SLACK
     kept = np.uint64(0)
     for j in range(count):
-        word[kept], who[kept] = word[j], who[j]
+        at[kept] = j
         kept += np.uint64(near[j] >= least)
+    mask, worth = np.int32(rows.mask), np.int32(rows.worth)
+    for i in range(kept):
+        packed = word[at[i]]
+        who[i] = who[at[i]]
+        room.sum[i], room.common[i] = (packed >> shift) * worth, packed & mask
     return kept
 
 
@@ -68,22 +76,22 @@ def _evaluate(
     profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, count: Unsigned, k: int
 ) -> Unsigned:
     """Fill in the exact keys and ties of the candidates, of at most the best 2 k, in any order; how many."""
-    key, tie, who, word = room.key, room.tie, room.who, room.word
-    p, q, shift, mask, rank = task.p[u], task.q, rows.shift, rows.mask, profiles.rank
+    key, tie, who, total, common = room.key, room.tie, room.who, room.sum, room.common
+    p, q, rank = task.p[u], task.q, profiles.rank
     have, at = np.uint64(0), np.uint64(0)
     while at < count:
         many = min(count - at, np.uint64(CHUNK))
         for j in range(many):
             key[have + j] = q[who[at + j]]
-            tie[have + j] = tie_of(int(word[at + j] & mask), rank[who[at + j]])
+            tie[have + j] = tie_of(int(common[at + j]), rank[who[at + j]])
         for j in range(many, _filled(many, _VECTOR)):
-            key[have + j], word[at + j] = p, 1
+            key[have + j], total[at + j], common[at + j] = p, 1, 1
         if task.formula == COSINE:
             for j in range(_filled(many, _VECTOR)):
-                key[have + j] = cosine(word[at + j] >> shift, p, key[have + j], 0.0)
+                key[have + j] = cosine(total[at + j], p, key[have + j], 0.0)
         else:
             for j in range(_filled(many, _VECTOR)):
-                key[have + j] = tversky(word[at + j] & mask, p, key[have + j], task.alpha, task.beta, 0.0)
+                key[have + j] = tversky(common[at + j], p, key[have + j], task.alpha, task.beta, 0.0)
         have += many
         at += many
         if have > np.uint64(k + k):
@@ -135,12 +143,14 @@ def _sort(room: Room, count: Unsigned, k: int, rank_bits: int) -> Unsigned:
 @kernel
 def _mend(key: Floats, tie: Ints, count: Unsigned) -> None:
     """Put in order what is nearly so, by insertion."""
-    for j in range(1, np.int64(count)):
-        new, new_tie, i = key[j], tie[j], j
-        while i > 0 and better(new, new_tie, key[i - 1], tie[i - 1]):
-            key[i], tie[i] = key[i - 1], tie[i - 1]
-            i -= 1
-        key[i], tie[i] = new, new_tie
+    one = np.uint64(1)
+    for j in range(np.uint64(1), count):
+        new, new_tie, i = key[j], tie[j], np.uint64(j)
+        while i > 0 and better(new, new_tie, key[i - one], tie[i - one]):
+            key[i], tie[i] = key[i - one], tie[i - one]
+            i -= one
+        if i < j:
+            key[i], tie[i] = new, new_tie
 
 
 @inlined
@@ -180,13 +190,13 @@ def _place_of(room: Room, size: Unsigned, rank: int) -> Unsigned:
 
 
 @inlined
-def _is_as(profiles: Profiles, u: int, before: int) -> bool:
-    """Tell whether two profiles of one rating are the same."""
+def _is_as(profiles: Profiles, rows: Rows, u: int, before: int) -> bool:
+    """Tell whether two profiles of one rating count the same."""
     a, b, indptr = profiles.indptr[u], profiles.indptr[before], profiles.indptr
     return bool(
         indptr[before + 1] - b == 1
         and profiles.objects[a] == profiles.objects[b]
-        and profiles.codes[a] == profiles.codes[b]
+        and (rows.counts or profiles.codes[a] == profiles.codes[b])
     )
 
 
@@ -215,7 +225,7 @@ def select_rows(
         if rows.weight[u] == NEVER:
             continue
         is_one = profiles.indptr[u + 1] - profiles.indptr[u] == 1
-        if not is_one or index == 0 or not _is_as(profiles, u, queries[index - 1]):
+        if not is_one or index == 0 or not _is_as(profiles, rows, u, queries[index - 1]):
             most = k + int(is_one)  # itself included
             size = _sort(room, _chosen(profiles, rows, task, u, room, most), most, rows.rank_bits)
         own = _place_of(room, size, profiles.rank[u]) if is_one else size
@@ -257,24 +267,27 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
     a, n, dense = profiles.indptr[u + 1] - profiles.indptr[u], len(profiles.rank), _SUMS_DENSE
     if rows.counts:
         dense = _COUNTS_DENSE
-    is_bare = False
+    shift, is_bare = np.int32(rows.shift), False
     if a == 1:
         count = meet_one(profiles, rows, profiles.indptr[u], room)
-    elif rows.events[u] * dense <= n:
+    elif rows.events[u] * dense <= n and a <= rows.most:
         if rows.counts and a <= BYTE:
             count = count_few(profiles, rows, u, room)
         else:
             count = meet_few(profiles, rows, u, room)
     elif not rows.counts:
-        count = meet_adding(profiles, rows, u, room, k)
-        is_bare = len(rows.columns.slot) > 0 and bool(count > 0)
-        if count == 0:
+        is_bare = len(rows.columns.slot) > 0 or a > rows.most
+        count = meet_adding(profiles, rows, u, room, k, is_bare)
+        if is_bare and count == 0 and a <= rows.most:
+            is_bare = False
             count = meet_few(profiles, rows, u, room)
     elif a <= BYTE:
         count = meet_counting(profiles, rows, task, u, room, room.few, room.small_peak, room.small_limit, k)
     else:
         count = meet_counting(profiles, rows, task, u, room, room.acc, room.peak, room.limit, k)
-    count = _cut(rows, room, rows.mine * task.bound[u], count, k)
     if is_bare:
-        recount(profiles, u, room.who, room.word, room.mark, count)
+        shift = np.int32(0)
+    count = _cut(rows, room, rows.mine * task.bound[u], shift, count, k)
+    if is_bare:
+        recount(profiles, u, room.who, room.common, room.mark, count)
     return _evaluate(profiles, rows, task, u, room, count, k)

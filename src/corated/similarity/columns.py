@@ -2,7 +2,7 @@
 
 Where a good part of the subjects rated an object, adding a whole column of bytes is quicker than walking its
 raters, one after another. The sums of bytes are carried over, times the query's own rating, before they could
-pass 255. They are without the counts of the packed words; those of the few who are chosen are counted anew.
+pass 255. They are without the counts of packed words; those of the few who are chosen are counted anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from corated.similarity.jit import kernel
 from corated.similarity.profiles import Profiles
-from corated.similarity.statistics import Layout
 from corated.similarity.tasks import Ints, Labels
 
 __all__ = ["Columns", "add_columns", "columns_of", "often_rated", "recount"]
@@ -40,47 +39,45 @@ class Columns(NamedTuple):
     bytes : uint8, columns one after another
     numbers : int32 (levels,), what a rating code counts as
     batch : how many columns add up to at most 255
-    bare : int32 (levels, levels), the layout's table without the counts
     """
 
     slot: Ints
     bytes: Bytes
     numbers: Words
     batch: int
-    bare: Words
 
 
-def columns_of(profiles: Profiles, layout: Layout, padded: int, *, counts: bool) -> Columns:
-    """Spread out the often rated objects where that pays; the sum must be a product of two numbers.
+def columns_of(profiles: Profiles, sums: Ints, padded: int, *, counts: bool) -> Columns:
+    """Spread out the often rated objects where that pays.
 
+    sums : int64 (levels, levels), what a pair of ratings adds: the product of a number of each
     padded : the length of a column;  counts : only whether an object was rated counts
     """
-    table, chosen = layout.table, often_rated(profiles, layout, padded, counts=counts)
-    numbers = _numbers(layout, counts=counts)
-    bare = (table & ~int(layout.mask[0])).astype(np.int32)
+    chosen = often_rated(profiles, sums, padded, counts=counts)
+    numbers = _numbers(sums, counts=counts)
     if len(chosen) == 0:
-        return Columns(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8), numbers, 0, bare)
+        return Columns(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8), numbers, 0)
     slot = np.zeros(len(profiles.rater_ptr) - 1, dtype=np.int64)
     slot[chosen] = np.arange(1, len(chosen) + 1) * padded
     width, batch = (len(chosen) + 1) * padded, _BYTE // int(numbers.max())
-    columns = Columns(slot, np.zeros(width, dtype=np.uint8), numbers, batch, bare)
+    columns = Columns(slot, np.zeros(width, dtype=np.uint8), numbers, batch)
     _spread(profiles, columns)
     return columns
 
 
-def often_rated(profiles: Profiles, layout: Layout, padded: int, *, counts: bool) -> Ints:
+def often_rated(profiles: Profiles, sums: Ints, padded: int, *, counts: bool) -> Ints:
     """Return the objects that get a column; none where it does not pay. Arguments as for `columns_of`."""
     many = np.diff(profiles.rater_ptr)
     chosen = np.flatnonzero(many * _OFTEN >= padded)
     fits = (len(chosen) + 1) * padded <= _MOST_BYTES
-    is_small = 1 <= int(_numbers(layout, counts=counts).max(initial=0)) * _TOGETHER <= _BYTE
+    is_small = 1 <= int(_numbers(sums, counts=counts).max(initial=0)) * _TOGETHER <= _BYTE
     pays = many[chosen].sum() >= _MANY * max(len(profiles.rank), 1)
     return chosen if fits and is_small and pays else chosen[:0]
 
 
-def _numbers(layout: Layout, *, counts: bool) -> Words:
-    """Return what each rating code counts as: the sums of two codes are products of two of these numbers."""
-    squares = np.diag(layout.table) >> int(layout.shift[-1])
+def _numbers(sums: Ints, *, counts: bool) -> Words:
+    """Return what each rating code counts as: the square of it is what two of them add."""
+    squares = np.diag(sums)
     return np.ones(len(squares), dtype=np.int32) if counts else np.rint(np.sqrt(squares)).astype(np.int32)
 
 
@@ -103,14 +100,12 @@ def add_columns(
     starts: Ints,
     few: Bytes,
     acc: Sums,
-    shift: np.int32,
     carries: bool,
 ) -> None:
     """Add up what a query shares with everyone of the objects that have a column, in ``acc``.
 
     starts : int64, room for the query's objects and 4 more
     few : uint8, zero, and zero again after; or ``acc`` itself, where no sum passes 255, ``carries`` off
-    shift : of the sum, in ``acc``
     """
     objects, codes, slot, numbers = profiles.objects, profiles.codes, columns.slot, columns.numbers
     first, last, together = profiles.indptr[u], profiles.indptr[u + 1], np.uint64(_TOGETHER)
@@ -126,7 +121,7 @@ def add_columns(
             _add_four(columns.bytes, starts, np.uint64(at), few)
             added += _TOGETHER
             if carries and (added + _TOGETHER > columns.batch or at + together >= waiting):
-                _carry(few, np.int32(numbers[code] << shift), acc)
+                _carry(few, numbers[code], acc)
                 added = 0
 
 
@@ -147,8 +142,8 @@ def _carry(few: Bytes, times: np.int32, acc: Sums) -> None:
 
 
 @kernel
-def recount(profiles: Profiles, u: int, who: Labels, word: Words, mark: Bytes, count: Unsigned) -> None:
-    """Add to words that are without it how many objects each candidate shares with the query.
+def recount(profiles: Profiles, u: int, who: Labels, common: Words, mark: Bytes, count: Unsigned) -> None:
+    """Count how many objects each candidate shares with the query, where sums do not tell.
 
     mark : uint8 (objects,), zero, and zero again after
     """
@@ -159,6 +154,6 @@ def recount(profiles: Profiles, u: int, who: Labels, word: Words, mark: Bytes, c
         v, shared = who[j], np.int32(0)
         for entry in range(np.uint64(indptr[v]), np.uint64(indptr[v + np.uint64(1)])):
             shared += mark[objects[entry]]
-        word[j] += shared
+        common[j] = shared
     for entry in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
         mark[objects[entry]] = 0

@@ -7,7 +7,7 @@
   of at most 255 ratings fit single bytes, and the accumulators the first-level cache.
 
 All leave the accumulators zero, and who was listed in ``room.who``, with the words in ``room.word`` and the
-weights in ``room.near``. Of the first two, the query and those without a value may be among them still.
+weights in ``room.near``. Words are of counts, of Σ with the count beside it, or of Σ alone. Of the first two, the query and those without a value may be among them still.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
 @inlined
 def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     """As `meet_few`, for a query of at most 255 ratings that all count the same."""
-    acc, who, word, each = room.few, room.who, room.word, rows.table[0, 0]
+    acc, who, word = room.few, room.who, room.word
     met = np.uint64(0)
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         first, last = _span(profiles, entry)
@@ -133,7 +133,7 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     for j in range(met):
         v = who[j]
         near[j] = weight[v]
-        word[j] = np.int32(acc[v]) * each
+        word[j] = acc[v]
         acc[v] = 0
     return met
 
@@ -148,7 +148,7 @@ def meet_counting(
     """
     has_columns, a = len(rows.columns.slot) > 0, profiles.indptr[u + 1] - profiles.indptr[u]
     if has_columns:
-        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, np.int32(0), a > BYTE)
+        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, a > BYTE)
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
             first, last = _span(profiles, entry)
@@ -156,16 +156,15 @@ def meet_counting(
     acc[u] = 0
     groups = np.uint64(len(rows.lightest))
     mine, theirs = np.float32(rows.mine * task.bound[u]), np.float32(rows.theirs)
-    worth = np.float32(rows.table[0, 0] >> rows.shift)
     unit, lightest, heaviest = room.unit, rows.lightest, rows.heaviest
     count_peaks(acc, peak, groups)
     for g in range(groups):
-        unit[g] = worth / (mine + theirs * heaviest[g])
+        unit[g] = np.float32(1.0) / (mine + theirs * heaviest[g])
     floor = _floor(peak, room, groups, k)
     for g in range(groups):
-        least = np.float32(np.ceil(floor * (mine + theirs * lightest[g]) / worth * SLACK))
+        least = np.float32(np.ceil(floor * (mine + theirs * lightest[g]) * SLACK))
         limit[g] = min(max(least, np.float32(1.0)), np.float32(BYTE))
-    found = passing(peak, limit, room.lanes, groups)
+    found = passing(peak, limit, room.at, groups)
     kept = _take_counts(rows, room, acc, limit, found)
     acc[:] = 0
     return kept
@@ -181,7 +180,7 @@ def _weigh(rows: Rows, room: Room, kept: Unsigned) -> None:
 @inlined
 def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned) -> Unsigned:
     """List whose count is at least the limit of the group; returns how many."""
-    lanes, who, word, each = room.lanes, room.who, room.word, rows.table[0, 0]
+    lanes, who, word = room.at, room.who, room.word
     kept = np.uint64(0)
     for i in range(found):
         v = np.uint64(lanes[i])
@@ -189,7 +188,7 @@ def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned
         for _ in range(DEPTH):
             many = acc[v]
             who[kept] = v
-            word[kept] = np.int32(many) * each
+            word[kept] = many
             kept += np.uint64(many >= least)
             v += np.uint64(LANES)
     _weigh(rows, room, kept)
@@ -197,29 +196,32 @@ def _take_counts(rows: Rows, room: Room, acc: Sums, limit: Sums, found: Unsigned
 
 
 @inlined
-def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int) -> Unsigned:
+def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_bare: bool) -> Unsigned:
     """Add up the sums with everyone; list who may be among the best k, and clear.
 
-    With columns, words are without their count, and 0 is returned where a sum of 0 may be among the best.
+    is_bare : whether sums stand alone, as they must with columns; then 0 is returned where one of 0 may be
+        among the best
     """
     low_bits, acc = np.uint64((1 << profiles.shift) - 1), room.acc
     has_columns = len(rows.columns.slot) > 0
-    table = rows.columns.bare if has_columns else rows.table
+    table, shift = rows.table, np.int32(rows.shift)
+    if is_bare:
+        table, shift = rows.sums, np.int32(0)
     if has_columns:
-        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, np.int32(rows.shift), True)
+        add_columns(profiles, rows.columns, u, room.starts, room.few, acc, True)
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
             first, last = _span(profiles, entry)
             row = table[profiles.codes[entry]]
             _add(profiles.raters, first, last, np.uint64(profiles.shift), low_bits, row, acc)
     acc[u] = 0
-    groups, shift = np.uint64(len(rows.lightest)), np.int32(rows.shift)
+    groups = np.uint64(len(rows.lightest))
     scaled_peaks(acc, shift, rows.factor, room.peak, groups)
     room.unit[:] = np.float32(1.0)
     least = np.int32(_floor(room.peak, room, groups, k) * SLACK)
     room.limit[:] = least
-    found = passing(room.peak, room.limit, room.lanes, groups)
-    lanes, who, word, factor = room.lanes, room.who, room.word, rows.factor
+    found = passing(room.peak, room.limit, room.at, groups)
+    lanes, who, word, factor = room.at, room.who, room.word, rows.factor
     kept = np.uint64(0)
     for i in range(found):
         v = np.uint64(lanes[i])
@@ -231,7 +233,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int) -> U
             v += np.uint64(LANES)
     _weigh(rows, room, kept)
     acc[:] = 0
-    return kept if least > 0 or not has_columns else np.uint64(0)
+    return kept if least > 0 or not is_bare else np.uint64(0)
 
 
 @inlined

@@ -24,7 +24,7 @@ Unsigned = np.uint64
 Sums = npt.NDArray[Any]
 Singles = npt.NDArray[np.float32]
 
-LANES, DEPTH = 64, 4
+LANES, DEPTH = 64, 8
 GROUP = LANES * DEPTH
 """Accumulators that lie together: so many lanes, so deep."""
 _ROWS = 8
@@ -45,9 +45,11 @@ def count_peaks(acc: Sums, peak: Sums, groups: Unsigned) -> None:
         at, to = g * np.uint64(GROUP), g * lanes
         for j in range(lanes):
             v = at + j
-            a, b = acc[v], acc[v + lanes]
-            c, d = acc[v + lanes + lanes], acc[v + lanes + lanes + lanes]
-            peak[to + j] = max(a, b, c, d)
+            top = acc[v]
+            for _ in range(DEPTH - 1):
+                v += lanes
+                top = max(top, acc[v])
+            peak[to + j] = top
 
 
 @kernel
@@ -58,14 +60,11 @@ def scaled_peaks(acc: Sums, shift: np.int32, factor: Singles, peak: Sums, groups
         at, to = g * np.uint64(GROUP), g * lanes
         for j in range(lanes):
             v = at + j
-            a = np.int32(np.float32(acc[v] >> shift) * factor[v])
-            v += lanes
-            b = np.int32(np.float32(acc[v] >> shift) * factor[v])
-            v += lanes
-            c = np.int32(np.float32(acc[v] >> shift) * factor[v])
-            v += lanes
-            d = np.int32(np.float32(acc[v] >> shift) * factor[v])
-            peak[to + j] = max(a, b, c, d)
+            top = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            for _ in range(DEPTH - 1):
+                v += lanes
+                top = max(top, np.int32(np.float32(acc[v] >> shift) * factor[v]))
+            peak[to + j] = top
 
 
 @kernel

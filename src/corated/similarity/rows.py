@@ -56,6 +56,8 @@ NEVER = np.float32(1e30)
 """The weight of those that have no value with anyone."""
 SPARE = 64
 """Places beyond the candidates, so that loops may go on to the end of a vector."""
+_WORD_BITS = 31
+_LARGEST_WORD = (1 << _WORD_BITS) - 1
 _FINEST, _LARGEST = 2.0**20, 2.0**30
 """The factor of a weight of 1, where the largest product still fits."""
 
@@ -65,8 +67,10 @@ class Rows(NamedTuple):
 
     events : int64 (n,), how many raters each walks past, by label
     lists : uint16 or uint32 (ratings,), the labels of `Profiles.raters`, for counts; else empty
-    table : int32 (levels, levels), as `Layout.table`;  shift, mask : of the sum, and of the count
-    counts : whether all pairs of ratings have the same word
+    sums : int32 (levels, levels), what a pair of ratings adds to Σ
+    table : the same and a count of 1, as words;  shift, mask : of the sum, and of the count
+    most : the most ratings of a query whose words fit; those of others are sums alone
+    counts : whether all pairs of ratings add the same, ``worth``: then words are counts, else it is 1
     weight : float32 (padded,), by label, b; `NEVER` for those that have no value
     factor : float32 (padded,), ``finest`` / b, 0 for those that have no value; empty for counts
     lightest, heaviest : float32 (groups,), the range of b in each group
@@ -77,10 +81,13 @@ class Rows(NamedTuple):
 
     events: Ints
     lists: npt.NDArray[np.unsignedinteger[Any]]
+    sums: Words
     table: Words
     shift: int
     mask: int
+    most: int
     counts: bool
+    worth: int
     weight: Singles
     factor: Singles
     finest: float
@@ -97,9 +104,10 @@ class Room(NamedTuple):
 
     acc : int32 (padded,), few : uint8 (padded,), zero between queries
     peak, small_peak : int32, uint8 (padded / DEPTH,);  limit, small_limit : the same by group
-    unit : float32 (groups,);  folded : float32 (FOLDED,);  lanes : uint32 (padded / DEPTH,)
+    unit : float32 (groups,);  folded : float32 (FOLDED,)
     who, word, near : uint32, int32, float32 (padded + SPARE,), who may be among the best; near is b, then
-        Σ/(a + b)
+        Σ/(a + b);  sum, common : int32, what the words of those who are say
+    at : uint32 (padded + SPARE,), where something was found
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
     key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  order, place : int64, where each goes
     sorted_key, sorted_tie : float64, int64 (2 k + 2,), the candidates in order, best first
@@ -113,10 +121,12 @@ class Room(NamedTuple):
     small_limit: Bytes
     unit: Singles
     folded: Singles
-    lanes: Labels
     who: Labels
     word: Words
     near: Singles
+    sum: Words
+    common: Words
+    at: Labels
     starts: Ints
     mark: Bytes
     key: Floats
@@ -144,17 +154,39 @@ class Lists(NamedTuple):
     sign: float
 
 
-def can_serve(layouts: list[Layout], task: Task, n: int, k: int) -> bool:
-    """Tell whether a task of n subjects can be served row by row, with lists of k."""
+def can_serve(layouts: list[Layout], task: Task, longest: int, n: int, k: int) -> bool:
+    """Tell whether a task of n subjects can be served row by row, with lists of k.
+
+    longest : the most ratings of a profile
+    """
     is_product = task.screen == SCREEN_PRODUCT
     if not is_product and (
         task.screen != SCREEN_TVERSKY or not _LEAST_PARTS <= task.alpha + task.beta <= _MOST_PARTS
     ):
         return False
-    widest = layouts[-1]
-    is_narrow = widest.words == 1 and int(widest.shift[-1]) + int(widest.mask[-1]).bit_length() <= 31
     is_plain = task.adjust == 0 and task.add == 0.0 and task.least <= 1 and task.min_common == 1
-    return is_narrow and is_plain and len(layouts) == 1 and n <= _SUBJECTS and k <= _MOST
+    if not is_plain or len(layouts) > 1 or layouts[0].words != 1 or n > _SUBJECTS or k > _MOST:
+        return False
+    sums = _sums_of(layouts[0])
+    most = _packed(sums, longest)[1]
+    if longest * int(sums.max()) >= 1 << _WORD_BITS or most == 0:
+        return False
+    # A sum of 0 that stands alone cannot be told from nothing in common.
+    return is_constant(layouts[0]) or longest <= most or bool(sums.min() > 0)
+
+
+def _sums_of(layout: Layout) -> Ints:
+    """Return what each pair of ratings adds to the last of a layout's sums, all in one word."""
+    sums: Ints = layout.table >> layout.shift[-1]
+    return sums
+
+
+def _packed(sums: Ints, longest: int) -> tuple[int, int]:
+    """Return the bits of a count beside a sum in one word, and the most ratings for which both fit."""
+    peak = max(int(sums.max()), 1)
+    most = [min((1 << bits) - 1, ((1 << (_WORD_BITS - bits)) - 1) // peak) for bits in range(1, _WORD_BITS)]
+    bits = next((at for at, fits in enumerate(most) if fits >= longest), int(np.argmax(most)))
+    return bits + 1, most[bits]
 
 
 def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Rows:
@@ -163,29 +195,34 @@ def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Ro
     events : int64 (n,), as in `Rows`
     """
     is_product = task.screen == SCREEN_PRODUCT
-    n = len(task.bound)
+    n, sums, counts = len(task.bound), _sums_of(layout), is_constant(layout)
     weight = np.full(_padded(n), NEVER, dtype=np.float32)
     weight[:n] = np.where(task.p > 0.0, task.bound, NEVER)
-    counts, factor, finest = is_constant(layout), np.zeros(0), 0.0
+    factor, finest, worth = np.zeros(0), 0.0, int(sums[0, 0])
+    bits, most = 0, _LARGEST_WORD
     if not counts:
-        finest = min(_FINEST, _LARGEST / float(task.bound.max(initial=1.0)))
+        finest, worth = min(_FINEST, _LARGEST / float(task.bound.max(initial=1.0))), 1
         factor = np.where(weight < NEVER, finest / weight, 0.0)
+        bits, most = _packed(sums, int(np.diff(profiles.indptr).max(initial=0)))
     by_group = weight.reshape(-1, GROUP)
     narrow = np.uint16 if n <= 1 << 16 else np.uint32
     raters = profiles.raters if counts else profiles.raters[:0]
     return Rows(
         events,
         (raters >> profiles.shift).astype(narrow),
-        layout.table.astype(np.int32),
-        int(layout.shift[-1]),
-        int(layout.mask[0]),
+        sums.astype(np.int32),
+        (np.ones_like(sums) if counts else sums << bits | 1).astype(np.int32),
+        bits,
+        _LARGEST_WORD if counts else (1 << bits) - 1,
+        most,
         counts,
+        worth,
         weight,
         factor.astype(np.float32),
         finest,
         by_group.min(axis=1, initial=NEVER),
         np.where(by_group < NEVER, by_group, 1.0).max(axis=1, initial=1.0),
-        columns_of(profiles, layout, len(weight), counts=counts),
+        columns_of(profiles, sums, len(weight), counts=counts),
         0.0 if is_product else task.alpha,
         1.0 if is_product else task.beta,
         max(n - 1, 1).bit_length(),
@@ -209,10 +246,12 @@ def new_room(profiles: Profiles, k: int) -> Room:
         np.empty(groups, dtype=np.uint8),
         np.empty(groups, dtype=np.float32),
         np.empty(FOLDED, dtype=np.float32),
-        np.empty(peaks + 1, dtype=np.uint32),
         np.empty(padded + SPARE, dtype=np.uint32),
         np.empty(padded + SPARE, dtype=np.int32),
         np.empty(padded + SPARE, dtype=np.float32),
+        np.empty(padded + SPARE, dtype=np.int32),
+        np.empty(padded + SPARE, dtype=np.int32),
+        np.empty(padded + SPARE, dtype=np.uint32),
         np.empty(longest + 4, dtype=np.int64),
         np.zeros(len(profiles.rater_ptr) - 1, dtype=np.uint8),
         np.empty(2 * k + 2 + CHUNK),
@@ -228,7 +267,7 @@ def bytes_shared(profiles: Profiles, layout: Layout) -> int:
     """Return the bytes of `new_rows`."""
     n, padded, counts = len(profiles.rank), _padded(len(profiles.rank)), is_constant(layout)
     width = (0 if not counts else 2 if n <= 1 << 16 else 4) * len(profiles.raters)
-    columns = len(often_rated(profiles, layout, padded, counts=counts))
+    columns = len(often_rated(profiles, _sums_of(layout), padded, counts=counts))
     slots = 8 * (len(profiles.rater_ptr) - 1) if columns else 0
     return width + 8 * padded + (columns + 1) * padded + slots
 
