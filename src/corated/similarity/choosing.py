@@ -14,10 +14,20 @@ import numpy.typing as npt
 from corated.similarity.columns import recount
 from corated.similarity.finalize import COSINE, cosine, tversky
 from corated.similarity.jit import inlined, kernel
-from corated.similarity.meeting import BYTE, count_few, meet_adding, meet_counting, meet_few, meet_one
+from corated.similarity.meeting import (
+    BYTE,
+    count_few,
+    count_twice,
+    filled,
+    meet_adding,
+    meet_counting,
+    meet_few,
+    meet_one,
+    to_values,
+)
 from corated.similarity.peaks import reached
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import NEVER, SLACK, SPARE, Lists, Room, Rows
+from corated.similarity.rows import NEVER, SLACK, Lists, Room, Rows
 from corated.similarity.tasks import CHUNK, Flag, Floats, Ints, Task
 from corated.similarity.topk import RANK_MASK, better, keep_best, tie_of
 
@@ -33,14 +43,10 @@ _FINE = np.float64(1 << 30)
 """Into how many steps 1 is cut, to tell the order of values from -1 to 1 by 32 bits."""
 _LAST = np.int64(-(2**63))
 
+_TWICE = 1000
+"""Events from which on it is quicker to note who was met twice first."""
 _COUNTS_DENSE, _SUMS_DENSE = 16, 9
 """With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
-
-
-@inlined
-def _filled(count: Unsigned, width: int) -> Unsigned:
-    """Round up to whole vectors: what is left of a loop after those takes as long as several of them."""
-    return (count + np.uint64(width - 1)) & ~np.uint64(width - 1)
 
 
 @inlined
@@ -49,14 +55,8 @@ def _cut(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned, k: 
 
     shift : of the sum, in the words;  returns how many stay
     """
-    who, word, near, at = room.who, room.word, room.near, room.at
-    mine, theirs = np.float32(a), np.float32(rows.theirs)
-    nobody, least = np.float32(-1.0), np.float32(0.0)
-    for j in range(count, _filled(count, SPARE)):
-        near[j], word[j] = np.float32(1.0), 0
-    for j in range(_filled(count, SPARE)):
-        value = np.float32(word[j] >> shift) / (mine + theirs * near[j])
-        near[j] = value if (word[j] != 0) & (near[j] < NEVER) else nobody
+    who, word, near, at, least = room.who, room.word, room.near, room.at, np.float32(0.0)
+    to_values(rows, room, a, shift, count)
     if count > np.uint64(k + (k >> 2)):
         least = reached(near, int(count), k) * SLACK
     kept = np.uint64(0)
@@ -72,9 +72,7 @@ def _cut(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned, k: 
 
 
 @inlined
-def _evaluate(
-    profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, count: Unsigned, k: int
-) -> Unsigned:
+def _evaluate(profiles: Profiles, task: Task, u: int, room: Room, count: Unsigned, k: int) -> Unsigned:
     """Fill in the exact keys and ties of the candidates, of at most the best 2 k, in any order; how many."""
     key, tie, who, total, common = room.key, room.tie, room.who, room.sum, room.common
     p, q, rank = task.p[u], task.q, profiles.rank
@@ -84,13 +82,13 @@ def _evaluate(
         for j in range(many):
             key[have + j] = q[who[at + j]]
             tie[have + j] = tie_of(int(common[at + j]), rank[who[at + j]])
-        for j in range(many, _filled(many, _VECTOR)):
+        for j in range(many, filled(many, _VECTOR)):
             key[have + j], total[at + j], common[at + j] = p, 1, 1
         if task.formula == COSINE:
-            for j in range(_filled(many, _VECTOR)):
+            for j in range(filled(many, _VECTOR)):
                 key[have + j] = cosine(total[at + j], p, key[have + j], 0.0)
         else:
-            for j in range(_filled(many, _VECTOR)):
+            for j in range(filled(many, _VECTOR)):
                 key[have + j] = tversky(common[at + j], p, key[have + j], task.alpha, task.beta, 0.0)
         have += many
         at += many
@@ -113,7 +111,7 @@ def _sort(room: Room, count: Unsigned, k: int, rank_bits: int) -> Unsigned:
     """
     key, tie, place, one = room.key, room.tie, room.place, np.uint64(1)
     order, best, best_tie = room.order, room.sorted_key, room.sorted_tie
-    padded, bits = _filled(count, _VECTOR), np.int64(rank_bits)
+    padded, bits = filled(count, _VECTOR), np.int64(rank_bits)
     most, low_bits = np.int64(1 << (32 - bits)) - 1, np.int64(1 << bits) - 1
     for j in range(count):
         fine = (min(tie[j] >> 32, most) << bits) | (tie[j] & low_bits)
@@ -271,7 +269,9 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
     if a == 1:
         count = meet_one(profiles, rows, profiles.indptr[u], room)
     elif rows.events[u] * dense <= n and a <= rows.most:
-        if rows.counts and a <= BYTE:
+        if rows.counts and a <= BYTE and rows.events[u] >= _TWICE:
+            count = count_twice(profiles, rows, task, u, room, k)
+        elif rows.counts and a <= BYTE:
             count = count_few(profiles, rows, u, room)
         else:
             count = meet_few(profiles, rows, u, room)
@@ -290,4 +290,4 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
     count = _cut(rows, room, rows.mine * task.bound[u], shift, count, k)
     if is_bare:
         recount(profiles, u, room.who, room.common, room.mark, count)
-    return _evaluate(profiles, rows, task, u, room, count, k)
+    return _evaluate(profiles, task, u, room, count, k)

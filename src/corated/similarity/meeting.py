@@ -2,12 +2,14 @@
 
 - *one*: the query has one rating; its object's raters are the candidates.
 - *few*: whoever is met for the first time is listed.
+- *twice*: whoever is met twice is listed, and then those of the others who may be chosen.
 - *counting* and *adding*: who is met is not noted, and the best are found among all by their peaks, see
   `corated.similarity.peaks`. Where all pairs of ratings count the same, counts are enough; those of a query
   of at most 255 ratings fit single bytes, and the accumulators the first-level cache.
 
 All leave the accumulators zero, and who was listed in ``room.who``, with the words in ``room.word`` and the
-weights in ``room.near``. Words are of counts, of Σ with the count beside it, or of Σ alone. Of the first two, the query and those without a value may be among them still.
+weights in ``room.near``. Words are of counts, of Σ with the count beside it, or of Σ alone. The query and
+those without a value may be among them still, but for the last two.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy.typing as npt
 
 from corated.similarity.accumulate import add_noting
 from corated.similarity.columns import add_columns
-from corated.similarity.jit import inlined
+from corated.similarity.jit import inlined, kernel
 from corated.similarity.peaks import (
     DEPTH,
     FOLDED,
@@ -32,10 +34,20 @@ from corated.similarity.peaks import (
     scaled_peaks,
 )
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import SLACK, Room, Rows
+from corated.similarity.rows import NEVER, SLACK, SPARE, Room, Rows
 from corated.similarity.tasks import Labels, Raters, Task
 
-__all__ = ["BYTE", "count_few", "meet_adding", "meet_counting", "meet_few", "meet_one"]
+__all__ = [
+    "BYTE",
+    "count_few",
+    "count_twice",
+    "filled",
+    "meet_adding",
+    "meet_counting",
+    "meet_few",
+    "meet_one",
+    "to_values",
+]
 
 Unsigned = np.uint64
 Words = npt.NDArray[np.int32]
@@ -43,6 +55,27 @@ Sums = npt.NDArray[Any]
 
 BYTE = 255
 """The most ratings of a query whose counts fit a byte."""
+
+
+@inlined
+def filled(count: Unsigned, width: int) -> Unsigned:
+    """Round up to whole vectors: what is left of a loop after those takes as long as several of them."""
+    return (count + np.uint64(width - 1)) & ~np.uint64(width - 1)
+
+
+@inlined
+def to_values(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned) -> None:
+    """Turn the weights of those listed into Σ/(a + b), −1 for the query and for who has no value.
+
+    shift : of the sum, in the words
+    """
+    word, near, nobody = room.word, room.near, np.float32(-1.0)
+    mine, theirs = np.float32(a), np.float32(rows.theirs)
+    for j in range(count, filled(count, SPARE)):
+        near[j], word[j] = np.float32(1.0), 0
+    for j in range(filled(count, SPARE)):
+        value = np.float32(word[j] >> shift) / (mine + theirs * near[j])
+        near[j] = value if (word[j] != 0) & (near[j] < NEVER) else nobody
 
 
 @inlined
@@ -68,13 +101,14 @@ def _add(
 
 @inlined
 def _count_noting(
-    labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums, touched: Labels, met: Unsigned
+    labels: Raters, start: Unsigned, stop: Unsigned, acc: Sums, touched: Labels, met: Unsigned, before: int
 ) -> Unsigned:
+    """Count, and note who was met so many times before."""
     for p in range(start, stop):
         v = labels[p]
         many = acc[v]
         touched[met] = v
-        met += np.uint64(many == 0)
+        met += np.uint64(many == before)
         acc[v] = many + 1
     return met
 
@@ -127,7 +161,7 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     met = np.uint64(0)
     for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
         first, last = _span(profiles, entry)
-        met = _count_noting(rows.lists, first, last, acc, who, met)
+        met = _count_noting(rows.lists, first, last, acc, who, met, 0)
     acc[u] = 0
     weight, near = rows.weight, room.near
     for j in range(met):
@@ -135,6 +169,56 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
         near[j] = weight[v]
         word[j] = acc[v]
         acc[v] = 0
+    return met
+
+
+@kernel
+def count_twice(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: int) -> Unsigned:
+    """As `count_few`, but of those who were met once, only who may be among the best k are listed.
+
+    k of those who were met twice reach some value; once is enough for that only up to some weight, and raters
+    stand in the order of their weights.
+    """
+    acc, who, word, lists = room.few, room.who, room.word, rows.lists
+    entries, met = range(profiles.indptr[u], profiles.indptr[u + 1]), np.uint64(0)
+    for entry in entries:
+        first, last = _span(profiles, entry)
+        met = _count_noting(lists, first, last, acc, who, met, 1)
+    acc[u] = 0
+    for j in range(met):
+        word[j] = acc[who[j]]
+    _weigh(rows, room, met)
+    most = NEVER
+    if met >= k:
+        a = rows.mine * task.bound[u]
+        to_values(rows, room, a, np.int32(0), met)
+        floor = reached(room.near, int(met), k) * SLACK
+        if floor > 0.0:
+            most = np.float32(1.0) / floor - np.float32(a)
+        _weigh(rows, room, met)
+    for entry in entries:
+        first, last = _span(profiles, entry)
+        met = _list_once(rows, lists, first, last, most, room, met)
+    for entry in entries:
+        first, last = _span(profiles, entry)
+        for p in range(first, last):
+            acc[lists[p]] = 0
+    return met
+
+
+@inlined
+def _list_once(
+    rows: Rows, labels: Raters, start: Unsigned, stop: Unsigned, most: np.float32, room: Room, met: Unsigned
+) -> Unsigned:
+    """List who was met once, up to a weight, times the candidates' part; returns how many are listed."""
+    acc, who, word, near = room.few, room.who, room.word, room.near
+    weight, theirs = rows.weight, np.float32(rows.theirs)
+    for p in range(start, stop):
+        v = labels[p]
+        if theirs * weight[v] > most:
+            break
+        who[met], word[met], near[met] = v, 1, weight[v]
+        met += np.uint64(acc[v] == 1)
     return met
 
 

@@ -65,16 +65,18 @@ def check(ratings: cr.Ratings, measure: str, lists: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     ("users", "items", "each", "levels"),
-    [(3_000, 3_000, 8, 4), (400, 60, 30, 6), (300, 900, 300, 3), (300, 900, 300, 1)],
-    ids=["many", "columns", "long", "long and alike"],
+    [(3_000, 3_000, 8, 4), (400, 60, 30, 6), (300, 900, 300, 3), (300, 900, 300, 1), (24_000, 1_300, 8, 1)],
+    ids=["many", "columns", "long", "long and alike", "met twice"],
 )
 def test_rows_of_other_shapes(measure: str, users: int, items: int, each: int, levels: int) -> None:
-    """More groups than are folded; columns; profiles of more than 255 ratings."""
+    """More groups than are folded; columns; profiles of more than 255 ratings; a thousand events of few."""
     ratings = crowd(users, items, each, levels)
     engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
     layout, padded = engine.layouts[0], -(-engine.n // GROUP) * GROUP
-    chosen = often_rated(engine.profiles, layout.table >> layout.shift[-1], padded, counts=is_constant(layout))
+    sums = layout.table >> layout.shift[-1]
+    chosen = often_rated(engine.profiles, sums, padded, counts=is_constant(layout))
     assert (len(chosen) > 0) == (users < 1_000)
+    assert (engine.events(both=False) >= 1_000).any() == (users != 3_000)
     assert (ratings.user_counts.max() > 255) == (items == 900)
     check(ratings, measure, (1, 40, 100))
 
