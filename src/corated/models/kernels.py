@@ -30,8 +30,10 @@ __all__ = [
     "Prior",
     "Seen",
     "Work",
+    "list_best",
     "new_work",
     "no_prior",
+    "offer",
     "pick_ranked",
     "pick_scored",
     "walk_closest",
@@ -192,7 +194,7 @@ def _spread(
 
 
 @kernel
-def _list_best(best: TopK, n: int, work: Work, kept: int, row: int, lists: Lists) -> None:
+def list_best(best: TopK, n: int, work: Work, kept: int, row: int, lists: Lists) -> None:
     """List the best n of the candidates ``touched``, with ``key`` and ``found``, in a row of the answer."""
     best.size[0] = 0
     best.floor[0] = -np.inf
@@ -210,7 +212,7 @@ def _list_best(best: TopK, n: int, work: Work, kept: int, row: int, lists: Lists
 
 
 @inlined
-def _offer(work: Work, kept: int, item: int, key: float, support: int) -> int:
+def offer(work: Work, kept: int, item: int, key: float, support: int) -> int:
     """Put an item among the candidates; returns how many there are."""
     work.touched[kept] = item
     work.key[kept] = key
@@ -234,7 +236,7 @@ def _add_prior(prior: Prior, user: int, n: int, stamp: int, least: Least, work: 
         before = prior.score[item] - work.weight[item]
         is_enough = support[item] >= least.counted
         if support[item] >= least.listed and (is_enough or before > 0.0):
-            kept = _offer(work, kept, item, before + (score[item] if is_enough else 0.0), support[item])
+            kept = offer(work, kept, item, before + (score[item] if is_enough else 0.0), support[item])
         score[item] = 0.0
     added = 0
     for j in range(len(prior.order)):
@@ -246,7 +248,7 @@ def _add_prior(prior: Prior, user: int, n: int, stamp: int, least: Least, work: 
             if work.weight[item] == 0.0:
                 added += 1
             if work.weight[item] == 0.0 or before > 0.0:
-                kept = _offer(work, kept, item, before, 0)
+                kept = offer(work, kept, item, before, 0)
     for at in range(first, last):
         work.weight[prior.own_items[at]] = 0.0
     return kept
@@ -310,10 +312,10 @@ def walk_sum(
             for j in range(met):
                 item = touched[j]
                 if support[item] >= max(least.counted, least.listed):
-                    kept = _offer(work, kept, item, score[item], support[item])
+                    kept = offer(work, kept, item, score[item], support[item])
                 score[item] = 0.0
                 support[item] = 0
-        _list_best(best, n, work, kept, row, lists)
+        list_best(best, n, work, kept, row, lists)
 
 
 @kernel
@@ -367,11 +369,11 @@ def walk_mean(
                 if expect.shrink > 0.0:
                     value *= many / (many + expect.shrink)
                 value += expect.mu + expect.user[user] + expect.item[item]
-                kept = _offer(work, kept, item, value, many)
+                kept = offer(work, kept, item, value, many)
             score[item] = 0.0
             weight[item] = 0.0
             support[item] = 0
-        _list_best(best, n, work, kept, row, lists)
+        list_best(best, n, work, kept, row, lists)
 
 
 @kernel
@@ -488,5 +490,5 @@ def pick_scored(
         for item in range(n_items):
             value, many = score[start + item], support[start + item]
             if work.mark[item] < stamp and value == value and many >= least:
-                kept = _offer(work, kept, item, value, many)
-        _list_best(best, n, work, kept, row, lists)
+                kept = offer(work, kept, item, value, many)
+        list_best(best, n, work, kept, row, lists)

@@ -17,9 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corated.models.kernels import Least, Lists, Work, new_work
-from corated.models.kernels import _list_best as list_best
-from corated.models.kernels import _offer as offer
+from corated.models.kernels import Least, Lists, Work, list_best, new_work, offer
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.topk import TopK
 

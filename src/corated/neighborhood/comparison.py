@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corated.neighborhood.engine import Engine, Of
-from corated.neighborhood.own import _statistics as statistics_of
+from corated.neighborhood.own import statistics_of
 from corated.ratings.ratings import Ratings
 from corated.similarity.custom import Custom
 from corated.similarity.finalize import evaluate

@@ -40,7 +40,8 @@ _WHOLE_SUBJECTS = 1 << 17
 _OFTEN = 2.0
 """Subjects up to which, and times that two meet, on average, from which on finding rows whole pays."""
 
-_BLOCKS_PER_THREAD = 24
+_BLOCKS_PER_THREAD = 4
+"""Of what is left: long ones first, since each costs a call, and short ones so that all end together."""
 _LARGEST_BLOCK = 20_000_000
 """Pair events a block may have: below 0.1 s of work, since a thread is stopped between queries."""
 _SMALLEST_BLOCK = 100_000
@@ -69,9 +70,9 @@ class Counts(NamedTuple):
     accumulators: int
 
 
-def block_target(events: int, threads: int) -> int:
-    """Return the pair events of a block: enough blocks to share out, small enough to stop between queries."""
-    return min(max(events // (threads * _BLOCKS_PER_THREAD), _SMALLEST_BLOCK), _LARGEST_BLOCK)
+def block_target(left: int, threads: int) -> int:
+    """Return the pair events of the next block, where so many are left to share out."""
+    return min(max(left // (threads * _BLOCKS_PER_THREAD), _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
 
 def most_blocks(events: int, layouts: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -288,8 +288,12 @@ class Engine:
         total.flags.writeable = False
         return total
 
-    def blocks(self, queries: Int64s, events: Int64s, target: int) -> Iterator[tuple[int, Block]]:
+    def blocks(
+        self, queries: Int64s, events: Int64s, target: int | Callable[[int], int]
+    ) -> Iterator[tuple[int, Block]]:
         """Cut queries (ascending labels) into blocks of about ``target`` pair events and one layout each.
+
+        target : a number, or a function of how many are left
 
         Yields (events, (layout, labels, index of the first label)). Queries too light to reach
         ``min_common`` are left out where the cut allows.
@@ -301,7 +305,8 @@ class Engine:
         for layout in self.layouts:
             stop = int(np.searchsorted(counts, layout.capacity, side="right"))
             while start < stop:
-                cut = int(np.searchsorted(before, before[start] + target, side="right")) - 1
+                most = target(int(before[-1] - before[start])) if callable(target) else target
+                cut = int(np.searchsorted(before, before[start] + most, side="right")) - 1
                 cut = min(max(cut, start + 1), stop)
                 yield int(before[cut] - before[start]), (layout, queries[start:cut], start)
                 start = cut

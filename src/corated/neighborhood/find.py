@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -65,7 +66,7 @@ def find(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
 
 def blocks_of(engine: Engine, queries: Int64s, events: Int64s, threads: int) -> list[tuple[int, Block]]:
     """Cut queries (ascending labels) into blocks to share out among threads."""
-    return list(engine.blocks(queries, events, block_target(int(events[queries].sum()), threads)))
+    return list(engine.blocks(queries, events, partial(block_target, threads=threads)))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from corated.similarity.statistics import Layout
 from corated.similarity.tasks import Flag, Pairs, Scratch, Task
 from corated.similarity.topk import TopK
 
-__all__ = ["emit_own", "select_own"]
+__all__ = ["emit_own", "select_own", "statistics_of", "swapped"]
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -41,14 +41,14 @@ def select_own(
     assert isinstance(measure, Custom)
     buffer = new_buffer(_PAIRS)
     while count := int(sum_block(numbers.profiles, layout, task, labels, first_row, scratch, buffer, flag)):
-        found = _statistics(measure, numbers, buffer, count)
+        found = statistics_of(measure, numbers, buffer, count)
         if measure.symmetric and not task.both:
             found = _lighter_first(found, buffer.first[:count] > buffer.second[:count])
         buffer.key[:count] = measure.evaluate(found) * task.sign
         if task.both:
             back = buffer.key[:count]
             if not measure.symmetric:
-                back = measure.evaluate(_swapped(found)) * task.sign
+                back = measure.evaluate(swapped(found)) * task.sign
             buffer.back[:count] = back
         offer_block(numbers.profiles, task, buffer, count, best, k)
 
@@ -70,13 +70,13 @@ def emit_own(
     while count := int(sum_block(numbers.profiles, layout, task, labels, 0, scratch, buffer, flag)):
         here = slice(out, out + count)
         pairs.first[here], pairs.second[here] = buffer.first[:count], buffer.second[:count]
-        pairs.value[here] = measure.evaluate(_statistics(measure, numbers, buffer, count))
+        pairs.value[here] = measure.evaluate(statistics_of(measure, numbers, buffer, count))
         pairs.n[here] = buffer.n[:count]
         out += count
     return out
 
 
-def _statistics(measure: Custom, numbers: Numbers, buffer: Buffer, count: int) -> dict[str, Floats]:
+def statistics_of(measure: Custom, numbers: Numbers, buffer: Buffer, count: int) -> dict[str, Floats]:
     """Return the statistics of the pairs in the buffer by name, in rating units."""
     found = {
         name: buffer.sums[row, :count] * numbers.unit ** _DEGREE[name]
@@ -94,7 +94,7 @@ def _statistics(measure: Custom, numbers: Numbers, buffer: Buffer, count: int) -
     return found
 
 
-def _swapped(found: dict[str, Floats]) -> dict[str, Floats]:
+def swapped(found: dict[str, Floats]) -> dict[str, Floats]:
     """Return the statistics as seen from the candidate."""
     return {_SWAPPED.get(name, name): value for name, value in found.items()}
 
@@ -104,5 +104,5 @@ def _lighter_first(found: dict[str, Floats], turned: npt.NDArray[np.bool_]) -> d
 
     A function that is symmetric may still round differently the other way around.
     """
-    other = _swapped(found)
+    other = swapped(found)
     return {name: np.where(turned, other.get(name, value), value) for name, value in found.items()}

@@ -37,6 +37,8 @@ __all__ = [
     "is_constant",
     "new_room",
     "new_rows",
+    "packed",
+    "sums_of",
 ]
 
 Words = npt.NDArray[np.int32]
@@ -167,21 +169,21 @@ def can_serve(layouts: list[Layout], task: Task, longest: int, n: int, k: int) -
     is_plain = task.adjust == 0 and task.add == 0.0 and task.least <= 1 and task.min_common == 1
     if not is_plain or len(layouts) > 1 or layouts[0].words != 1 or n > _SUBJECTS or k > _MOST:
         return False
-    sums = _sums_of(layouts[0])
-    most = _packed(sums, longest)[1]
+    sums = sums_of(layouts[0])
+    most = packed(sums, longest)[1]
     if longest * int(sums.max()) >= 1 << _WORD_BITS or most == 0:
         return False
     # A sum of 0 that stands alone cannot be told from nothing in common.
     return is_constant(layouts[0]) or longest <= most or bool(sums.min() > 0)
 
 
-def _sums_of(layout: Layout) -> Ints:
+def sums_of(layout: Layout) -> Ints:
     """Return what each pair of ratings adds to the last of a layout's sums, all in one word."""
     sums: Ints = layout.table >> layout.shift[-1]
     return sums
 
 
-def _packed(sums: Ints, longest: int) -> tuple[int, int]:
+def packed(sums: Ints, longest: int) -> tuple[int, int]:
     """Return the bits of a count beside a sum in one word, and the most ratings for which both fit."""
     peak = max(int(sums.max()), 1)
     most = [min((1 << bits) - 1, ((1 << (_WORD_BITS - bits)) - 1) // peak) for bits in range(1, _WORD_BITS)]
@@ -195,7 +197,7 @@ def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Ro
     events : int64 (n,), as in `Rows`
     """
     is_product = task.screen == SCREEN_PRODUCT
-    n, sums, counts = len(task.bound), _sums_of(layout), is_constant(layout)
+    n, sums, counts = len(task.bound), sums_of(layout), is_constant(layout)
     weight = np.full(_padded(n), NEVER, dtype=np.float32)
     weight[:n] = np.where(task.p > 0.0, task.bound, NEVER)
     factor, finest, worth = np.zeros(0), 0.0, int(sums[0, 0])
@@ -203,7 +205,7 @@ def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Ro
     if not counts:
         finest, worth = min(_FINEST, _LARGEST / float(task.bound.max(initial=1.0))), 1
         factor = np.where(weight < NEVER, finest / weight, 0.0)
-        bits, most = _packed(sums, int(np.diff(profiles.indptr).max(initial=0)))
+        bits, most = packed(sums, int(np.diff(profiles.indptr).max(initial=0)))
     by_group = weight.reshape(-1, GROUP)
     narrow = np.uint16 if n <= 1 << 16 else np.uint32
     raters = profiles.raters if counts else profiles.raters[:0]
@@ -267,7 +269,7 @@ def bytes_shared(profiles: Profiles, layout: Layout) -> int:
     """Return the bytes of `new_rows`."""
     n, padded, counts = len(profiles.rank), _padded(len(profiles.rank)), is_constant(layout)
     width = (0 if not counts else 2 if n <= 1 << 16 else 4) * len(profiles.raters)
-    columns = len(often_rated(profiles, _sums_of(layout), padded, counts=counts))
+    columns = len(often_rated(profiles, sums_of(layout), padded, counts=counts))
     slots = 8 * (len(profiles.rater_ptr) - 1) if columns else 0
     return width + 8 * padded + (columns + 1) * padded + slots
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,8 +200,7 @@ def _select(met: Meeting, k: int) -> TopK:
     task, scratch = engine.task(both=True), engine.scratch()
     best, flag = new_topk(k, met.bound), np.zeros(1, dtype=np.uint8)
     events = engine.events(both=True)
-    target = block_target(int(events[met.queries].sum()), 1)
-    for _, (layout, labels, first) in engine.blocks(met.queries, events, target):
+    for _, (layout, labels, first) in engine.blocks(met.queries, events, partial(block_target, threads=1)):
         engine.select(task, layout, labels, first, scratch, best, k, flag)
     settle(best, k, 0, engine.n)
     return best

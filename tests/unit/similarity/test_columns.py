@@ -9,6 +9,7 @@ import corated as cr
 from corated.neighborhood.engine import Engine
 from corated.similarity.columns import Columns, add_columns, columns_of, often_rated, recount
 from corated.similarity.peaks import GROUP
+from corated.similarity.rows import sums_of
 
 
 def dense(users: int, items: int, share: float, levels: int) -> tuple[np.ndarray, np.ndarray, cr.Ratings]:
@@ -24,7 +25,7 @@ def dense(users: int, items: int, share: float, levels: int) -> tuple[np.ndarray
 
 def prepared(ratings: cr.Ratings, measure: str) -> tuple[Engine, Columns]:
     engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
-    return engine, columns_of(engine.profiles, engine.layouts[0], GROUP, counts=measure == "jaccard")
+    return engine, columns_of(engine.profiles, sums_of(engine.layouts[0]), GROUP, counts=measure == "jaccard")
 
 
 @pytest.mark.parametrize(("measure", "levels"), [("cosine", 5), ("cosine", 30), ("jaccard", 3)])
@@ -37,9 +38,9 @@ def test_columns_add_up_to_the_sums(measure: str, levels: int) -> None:
     few, acc, starts = np.zeros(GROUP, np.uint8), np.zeros(GROUP, np.int32), np.zeros(60, np.int64)
     for u in (0, 17, 39):
         acc[:] = 0
-        add_columns(p, columns, u, starts, few, acc, np.int32(4), True)
+        add_columns(p, columns, u, starts, few, acc, True)
         user = p.rank[u]
-        np.testing.assert_array_equal(acc[:40], (numbers[:, has] @ numbers[user, has])[p.rank] << 4)
+        np.testing.assert_array_equal(acc[:40], (numbers[:, has] @ numbers[user, has])[p.rank])
         assert not acc[40:].any()
         assert not few.any()
 
@@ -48,7 +49,7 @@ def test_counts_that_fit_are_not_carried() -> None:
     _, rated, ratings = dense(40, 50, 0.6, 1)
     engine, columns = prepared(ratings, "jaccard")
     p, few = engine.profiles, np.zeros(GROUP, np.uint8)
-    add_columns(p, columns, 3, np.zeros(60, np.int64), few, few, np.int32(0), False)
+    add_columns(p, columns, 3, np.zeros(60, np.int64), few, few, False)
     has = columns.slot > 0
     shared = rated[:, has].astype(np.int64) @ rated[p.rank[3], has].astype(np.int64)
     np.testing.assert_array_equal(few[:40], shared[p.rank])
@@ -57,11 +58,11 @@ def test_counts_that_fit_are_not_carried() -> None:
 def test_counts_are_counted_anew() -> None:
     _, rated, ratings = dense(40, 50, 0.3, 5)
     p = prepared(ratings, "cosine")[0].profiles
-    who, word = np.array([5, 39, 2], dtype=np.uint32), np.array([32, 64, 0], dtype=np.int32)
+    who, common = np.array([5, 39, 2], dtype=np.uint32), np.array([32, 64, 0], dtype=np.int32)
     mark = np.zeros(50, np.uint8)
-    recount(p, 8, who, word, mark, np.uint64(3))
+    recount(p, 8, who, common, mark, np.uint64(3))
     shared = (rated[p.rank[who]] & rated[p.rank[8]]).sum(axis=1)
-    np.testing.assert_array_equal(word, np.array([32, 64, 0]) + shared)
+    np.testing.assert_array_equal(common, shared)
     assert not mark.any()
 
 
@@ -76,4 +77,4 @@ def test_counts_are_counted_anew() -> None:
 )
 def test_where_columns_pay(share: float, levels: int, padded: int, has: bool) -> None:
     engine, _ = prepared(dense(40, 50, share, levels)[2], "cosine")
-    assert (len(often_rated(engine.profiles, engine.layouts[0], padded, counts=False)) > 0) == has
+    assert (len(often_rated(engine.profiles, sums_of(engine.layouts[0]), padded, counts=False)) > 0) == has

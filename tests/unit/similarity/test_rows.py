@@ -11,7 +11,7 @@ from corated.neighborhood.cost import rows_pay
 from corated.neighborhood.engine import Engine
 from corated.similarity.columns import often_rated
 from corated.similarity.peaks import GROUP
-from corated.similarity.rows import alike_together, is_constant
+from corated.similarity.rows import alike_together, is_constant, packed, sums_of
 
 MORE = 200
 """Lists of so many are not found row by row."""
@@ -73,8 +73,7 @@ def test_rows_of_other_shapes(measure: str, users: int, items: int, each: int, l
     ratings = crowd(users, items, each, levels)
     engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
     layout, padded = engine.layouts[0], -(-engine.n // GROUP) * GROUP
-    sums = layout.table >> layout.shift[-1]
-    chosen = often_rated(engine.profiles, sums, padded, counts=is_constant(layout))
+    chosen = often_rated(engine.profiles, sums_of(layout), padded, counts=is_constant(layout))
     assert (len(chosen) > 0) == (users < 1_000)
     assert (engine.events(both=False) >= 1_000).any() == (users != 3_000)
     assert (ratings.user_counts.max() > 255) == (items == 900)
@@ -107,6 +106,24 @@ def test_values_that_differ_by_next_to_nothing_are_in_order(beta: float) -> None
     pairs = np.unique(np.stack([users, items]), axis=1)
     ratings = cr.Ratings.from_arrays(*pairs, np.ones(pairs.shape[1]))
     check(ratings, f"tversky(alpha=0.01,beta={beta})", (3, 40, 59))
+
+
+@pytest.mark.parametrize(
+    ("low", "most"), [(10, 511), (700, 63), (3_000, 0)], ids=["side by side", "some alone", "too large"]
+)
+def test_sums_too_large_for_a_word_with_their_count(low: int, most: int) -> None:
+    """Ratings so far from 0 that Σ takes most of a word, or all of it."""
+    rng = np.random.default_rng(low)
+    each = np.concatenate([rng.integers(1, 6, 200), rng.integers(30, 100, 39), [500]])
+    users = np.repeat(np.arange(240), each)
+    items = np.concatenate([rng.permutation(900)[:many] for many in each])
+    scale = (low, low + 2, 1)
+    ratings = cr.Ratings.from_arrays(users, items, rng.integers(low, low + 3, len(users)), scale=scale)
+    engine = Engine.build(ratings, of="users", measure="cosine", min_common=1)
+    assert engine.serves_rows(40) == (most > 0)
+    if engine.serves_rows(40):
+        assert packed(sums_of(engine.layouts[0]), 500)[1] == most
+        check(ratings, "cosine", (3, 40))
 
 
 def test_same_profiles_of_one_rating_stand_together() -> None:
