@@ -6,7 +6,7 @@ DEMO   ?= demo
 # The folder with real ratings that some tests use; they skip, with a reason, where it is absent.
 export CORATED_DATA ?= $(abspath ../shared/data)
 
-.PHONY: browser servers demo test test-nojit check bench bench-large bench-quality soak clean lock
+.PHONY: browser servers demo test test-spark test-nojit check bench bench-large bench-quality soak clean lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,8 +28,11 @@ PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --
 
 test: check browser servers
 	$(PYTEST) -m 'not slow' --ignore $(SPARK)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync test-spark test-nojit
+
+# Beside other tests, since Java takes its time to start.
+test-spark: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --quiet -m 'not slow' $(SPARK)
-	$(MAKE) --no-print-directory test-nojit
 
 # What pages are looked at with; where it cannot be had, the tests that need it skip and say so.
 browser:
@@ -42,9 +45,11 @@ servers:
 	@command -v java >/dev/null 2>&1 || sh tools/debian.sh openjdk-17-jre-headless
 
 # The same tests with the kernels as plain Python, on the selection that stays quick: without those of the command
-# line, the service, its pages and the faults of stores, which say nothing new about kernels.
-NO_KERNELS = tests/browser tests/unit/cli tests/unit/serve tests/faults $(wildcard tests/contract/test_service*.py) \
-	tests/contract/test_store.py $(SPARK)
+# line, the service, its pages, stores and their faults, and of what is built of lists that other tests look at:
+# none says anything new about kernels.
+NO_KERNELS = tests/browser tests/unit/cli tests/unit/serve tests/unit/live tests/faults \
+	$(wildcard tests/contract/test_service*.py) tests/contract/test_store.py $(SPARK) \
+	$(patsubst %,tests/unit/models/test_%.py,blend chosen explain files filters rerank)
 test-nojit: $(VENV)/.installed-test
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m 'not slow and not jit' $(addprefix --ignore ,$(NO_KERNELS))
 

@@ -11,7 +11,7 @@ from corated.ratings.ratings import Ratings
 from corated.similarity import reference
 from corated.similarity.measures import MEASURES
 
-SUBJECTS = [80, pytest.param(300, marks=pytest.mark.slow)]
+SUBJECTS = [40, pytest.param(300, marks=pytest.mark.slow)]
 QUESTIONS = [{"k": 40, "min_common": 1}, {"k": 7, "min_common": 3}, {"k": 120, "min_common": 2}]
 
 

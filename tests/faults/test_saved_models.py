@@ -524,7 +524,7 @@ def larger():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_while_saving(path, larger, times):
     rng = random.Random(times)
     cr.save(cr.Popularity().fit(larger.ratings), path)

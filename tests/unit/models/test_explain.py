@@ -210,6 +210,11 @@ REAL = {
     "ml-100k": ("u.data", "u.item"),
     "ml-latest-small": ("ratings.csv", "movies.csv"),
 }
+SOME_REAL = [
+    "movietweetings-100k",
+    pytest.param("ml-100k", marks=pytest.mark.slow),
+    pytest.param("ml-latest-small", marks=pytest.mark.slow),
+]
 ON_REAL = [
     "UserKNN, votes",
     "UserKNN, weighted, a distance",
@@ -233,7 +238,7 @@ ON_REAL = [
 ]
 
 
-@pytest.fixture(scope="module", params=REAL)
+@pytest.fixture(scope="module", params=SOME_REAL)
 def real(request, data):
     folder = data(request.param)
     ratings = cr.read_ratings(folder / REAL[request.param][0])
