@@ -13,8 +13,8 @@ from corated.measures import LowerBound, get_measure
 DATA = Path(os.environ.get("CORATED_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 
-# The same examples in every run, so that a run tells about the code; `make soak` looks for new ones. No example
-# has a time to keep, which would tell about the machine.
+# The same examples in every run, so that a run tells about the code; `make soak` looks for new ones. None has
+# a time to keep, which would tell about the machine.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("random", print_blob=True, deadline=None)
 settings.load_profile(os.environ.get("CORATED_EXAMPLES", "fixed"))
