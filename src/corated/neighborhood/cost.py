@@ -1,4 +1,4 @@
-"""What the work costs: every measured constant of time and cache, in one place.
+"""What the work costs: the measured constants of time and cache by which ways are chosen, in one place.
 
 Nanoseconds are of one core (x86-64, 512 kB of second-level cache), with compiled kernels.
 """

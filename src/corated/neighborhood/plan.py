@@ -20,6 +20,7 @@ from corated.neighborhood.run import resolve_threads
 from corated.neighborhood.work import Search, Work, advice, held, preparation, room_for_work, work_of
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
+from corated.similarity.rows import alike_together
 
 __all__ = ["Plan", "available_memory", "plan"]
 
@@ -169,8 +170,12 @@ def _blocks(search: Search, work: Work) -> int:
     events = engine.events(both=work.both)
     if work.both:
         return len(blocks_of(engine, np.arange(engine.n), events, work.threads))
-    parts = (np.sort(engine.profiles.label[codes[start:stop]]) for start, stop in pairwise(work.cuts))
-    return sum(len(blocks_of(engine, queries, events, work.threads)) for queries in parts)
+    count = 0
+    for start, stop in pairwise(work.cuts):
+        labels = engine.profiles.label[codes[start:stop]]
+        queries = labels[alike_together(engine.profiles, labels)] if search.whole_rows else np.sort(labels)
+        count += len(blocks_of(engine, queries, events, work.threads))
+    return count
 
 
 def _estimate(engine: Engine, k: int) -> tuple[int, int, int]:

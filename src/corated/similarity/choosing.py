@@ -278,8 +278,8 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
     elif not rows.counts:
         is_bare = len(rows.columns.slot) > 0 or a > rows.most
         count = meet_adding(profiles, rows, u, room, k, is_bare)
-        if is_bare and count == 0 and a <= rows.most:
-            is_bare = False
+        if is_bare and rows.zeros and count == 0:
+            is_bare = False  # sums of 0 are of those with zeros, whose words fit all
             count = meet_few(profiles, rows, u, room)
     elif a <= BYTE:
         count = meet_counting(profiles, rows, task, u, room, room.few, room.small_peak, room.small_limit, k)

@@ -188,17 +188,17 @@ def count_twice(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, 
     for j in range(met):
         word[j] = acc[who[j]]
     _weigh(rows, room, met)
-    most = NEVER
+    limit = NEVER
     if met >= k:
         a = rows.mine * task.bound[u]
         to_values(rows, room, a, np.int32(0), met)
         floor = reached(room.near, int(met), k) * SLACK
         if floor > 0.0:
-            most = np.float32(1.0) / floor - np.float32(a)
+            limit = np.float32(1.0) / floor - np.float32(a)
         _weigh(rows, room, met)
     for entry in entries:
         first, last = _span(profiles, entry)
-        met = _list_once(rows, lists, first, last, most, room, met)
+        met = _list_once(rows, lists, first, last, limit, room, met)
     for entry in entries:
         first, last = _span(profiles, entry)
         for p in range(first, last):
@@ -208,14 +208,14 @@ def count_twice(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, 
 
 @inlined
 def _list_once(
-    rows: Rows, labels: Raters, start: Unsigned, stop: Unsigned, most: np.float32, room: Room, met: Unsigned
+    rows: Rows, labels: Raters, start: Unsigned, stop: Unsigned, limit: np.float32, room: Room, met: Unsigned
 ) -> Unsigned:
     """List who was met once, up to a weight, times the candidates' part; returns how many are listed."""
     acc, who, word, near = room.few, room.who, room.word, room.near
     weight, theirs = rows.weight, np.float32(rows.theirs)
     for p in range(start, stop):
         v = labels[p]
-        if theirs * weight[v] > most:
+        if theirs * weight[v] > limit:
             break
         who[met], word[met], near[met] = v, 1, weight[v]
         met += np.uint64(acc[v] == 1)
@@ -284,7 +284,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_b
     """Add up the sums with everyone; list who may be among the best k, and clear.
 
     is_bare : whether sums stand alone, as they must with columns; then 0 is returned where one of 0 may be
-        among the best
+        among the best, and cannot be told from nothing in common
     """
     low_bits, acc = np.uint64((1 << profiles.shift) - 1), room.acc
     has_columns = len(rows.columns.slot) > 0
@@ -317,7 +317,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_b
             v += np.uint64(LANES)
     _weigh(rows, room, kept)
     acc[:] = 0
-    return kept if least > 0 or not is_bare else np.uint64(0)
+    return kept if least > 0 or not (is_bare and rows.zeros) else np.uint64(0)
 
 
 @inlined

@@ -4,8 +4,8 @@ Accumulators are taken in groups of `GROUP`. The *peak* of a lane is the largest
 lane's width apart, so that peaks come from whole vectors at once. What the k-th best of some hundred peaks
 reaches, k candidates reach; that *floor* is close to the k-th best of all, and few lanes pass it.
 
-Sums are counts of shared objects, which are compared in whole numbers, group by group; or packed words, whose
-Σ is compared after it was multiplied by a factor of each candidate, in whole numbers too.
+Sums are counts of shared objects, which are compared in whole numbers, group by group; or words with Σ, which
+is compared after it was multiplied by a factor of each candidate, in whole numbers too.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Whole rows: a query meets everyone, and its best k are chosen on the spot.
 
 For measures whose order is that of Σ/(a + b), where a is of the query, b of the candidate, and Σ a sum of
-integers that fits 32 bits together with the count: the cosine and Tversky's ratios. Each pair is met from
-both sides. That takes twice the additions, and spares the scattered offers: only the query's own candidates
-are looked at, in the first-level cache. Who is left out is decided in float32, with room for its rounding;
-the values and the order of those who stay are the exact ones.
+integers that fits 32 bits, if not together with the count: the cosine and Tversky's ratios. Each pair is met
+from both sides. That takes twice the additions, and spares the scattered offers: only the query's own
+candidates are looked at, in the first-level cache. Who is left out is decided in float32, with room for its
+rounding; the values and the order of those who stay are the exact ones.
 
 What all threads share is here, and the working memory of one; `corated.similarity.meeting` adds up the sums,
 `corated.similarity.choosing` finds the best.
@@ -70,9 +70,11 @@ class Rows(NamedTuple):
     events : int64 (n,), how many raters each walks past, by label
     lists : uint16 or uint32 (ratings,), the labels of `Profiles.raters`, for counts; else empty
     sums : int32 (levels, levels), what a pair of ratings adds to Σ
-    table : the same and a count of 1, as words;  shift, mask : of the sum, and of the count
+    table : the same and a count of 1, as words, or the count alone
+    shift, mask : of the sum and of the count in a word
     most : the most ratings of a query whose words fit; those of others are sums alone
     counts : whether all pairs of ratings add the same, ``worth``: then words are counts, else it is 1
+    zeros : whether a pair of ratings may add nothing
     weight : float32 (padded,), by label, b; `NEVER` for those that have no value
     factor : float32 (padded,), ``finest`` / b, 0 for those that have no value; empty for counts
     lightest, heaviest : float32 (groups,), the range of b in each group
@@ -90,6 +92,7 @@ class Rows(NamedTuple):
     most: int
     counts: bool
     worth: int
+    zeros: bool
     weight: Singles
     factor: Singles
     finest: float
@@ -219,6 +222,7 @@ def new_rows(profiles: Profiles, layout: Layout, task: Task, events: Ints) -> Ro
         most,
         counts,
         worth,
+        bool(sums.min() == 0),
         weight,
         factor.astype(np.float32),
         finest,

@@ -11,6 +11,7 @@ import pytest
 
 import corated as cr
 from corated.errors import DataError, ParameterError
+from corated.neighborhood import cost as cost_module
 from corated.neighborhood import find as find_module
 from corated.neighborhood import memory as memory_module
 from corated.neighborhood import plan as module
@@ -112,6 +113,39 @@ def test_blocks_are_those_of_the_run(many, threads, memory_limit, monkeypatch):
     assert sum(runs) == planned.blocks
     assert len(runs) == (planned.parts if planned.strategy == "one-sided" else 1)
     assert planned.parts > 2 or memory_limit is None
+
+
+def test_blocks_of_whole_rows_are_those_of_the_run(monkeypatch):
+    """Of many with one rating, whose order is another one in the run."""
+    rng = np.random.default_rng(5)
+    each = np.append(np.ones(3_000, dtype=np.int64), np.full(200, 20))
+    pairs = np.unique(np.stack([np.repeat(np.arange(3_200), each), rng.integers(0, 50, each.sum())]), axis=1)
+    ratings = Ratings.from_arrays(*pairs, rng.integers(1, 6, pairs.shape[1]))
+    monkeypatch.setattr(cost_module, "_SMALLEST_BLOCK", 700)
+    monkeypatch.setattr(cost_module, "_BLOCKS_PER_THREAD", 10**6)
+    runs, run_blocks = [], find_module.run_blocks
+
+    def record(blocks, *rest):
+        runs.append(len(blocks))
+        return run_blocks(blocks, *rest)
+
+    monkeypatch.setattr(find_module, "run_blocks", record)
+    neighbors(ratings, measure="cosine", threads=2)
+    assert [plan(ratings, measure="cosine", threads=2).blocks] == runs
+    assert runs[0] > 100
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_blocks_grow_smaller_toward_the_end(threads):
+    left, sizes = 300_000_000, []
+    while left > 0:
+        sizes.append(cost_module.block_target(left, threads))
+        left -= sizes[-1]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] <= 300_000_000 // (4 * threads)
+    assert sizes[0] <= cost_module._LARGEST_BLOCK
+    assert sizes[-1] == cost_module._SMALLEST_BLOCK
+    assert len(sizes) <= cost_module.most_blocks(300_000_000, 1)
 
 
 def test_each_option_changes_something(many):

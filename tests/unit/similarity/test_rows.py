@@ -28,6 +28,8 @@ def crowd(users: int, items: int, each: int, levels: int) -> cr.Ratings:
     pairs = np.unique(rng.integers(0, users, users * each) * items + rng.integers(0, items, users * each))
     values = rng.integers(0, levels, len(pairs)).astype(np.float64)
     values[:levels] = np.arange(levels)
+    if levels == 1:
+        values[:] = 7.0
     return cr.Ratings.from_arrays(pairs // items, pairs % items, values)
 
 
@@ -49,11 +51,14 @@ def test_rows_are_the_best_of_longer_lists(
 
 
 def check(ratings: cr.Ratings, measure: str, lists: tuple[int, ...]) -> None:
-    """Compare rows found whole with the beginnings of lists that are not."""
+    """Compare rows found whole with the beginnings of longer lists, found in the other way."""
     engine = Engine.build(ratings, of="users", measure=measure, min_common=1)
     assert engine.serves_rows(max(lists))
     assert not engine.serves_rows(MORE)
-    longer = cr.neighbors(ratings, measure=measure, k=MORE, threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "serves_rows", lambda *_: False)
+        longer = cr.neighbors(ratings, measure=measure, k=MORE, threads=1)
+    assert len(longer) > 0
     for k in lists:
         found = cr.neighbors(ratings, measure=measure, k=k, threads=2)
         rank = np.arange(len(longer)) - np.repeat(longer.indptr[:-1], np.diff(longer.indptr))
@@ -75,7 +80,9 @@ def test_rows_of_other_shapes(measure: str, users: int, items: int, each: int, l
     layout, padded = engine.layouts[0], -(-engine.n // GROUP) * GROUP
     chosen = often_rated(engine.profiles, sums_of(layout), padded, counts=is_constant(layout))
     assert (len(chosen) > 0) == (users < 1_000)
-    assert (engine.events(both=False) >= 1_000).any() == (users != 3_000)
+    events, counts = engine.events(both=False), engine.counts
+    is_twice = (events >= 1_000) & (events * 16 <= users) & (counts > 1) & (counts <= 255)
+    assert (is_twice.sum() > 1_000) == (users == 24_000)
     assert (ratings.user_counts.max() > 255) == (items == 900)
     check(ratings, measure, (1, 40, 100))
 
@@ -123,7 +130,19 @@ def test_sums_too_large_for_a_word_with_their_count(low: int, most: int) -> None
     assert engine.serves_rows(40) == (most > 0)
     if engine.serves_rows(40):
         assert packed(sums_of(engine.layouts[0]), 500)[1] == most
-        check(ratings, "cosine", (3, 40))
+        check(ratings, "cosine", (3, 40, 63, 100, 128))
+
+
+def test_one_with_many_ratings_who_meets_few() -> None:
+    """Fewer than are asked for, by sums that stand alone."""
+    rng = np.random.default_rng(1)
+    users = np.append(np.zeros(300, dtype=np.int64), np.repeat(np.arange(1, 700), 3))
+    items = np.append(np.arange(300), rng.integers(280, 3_000, 699 * 3))
+    pairs = np.unique(np.stack([users, items]), axis=1)
+    values = rng.integers(700, 703, pairs.shape[1])
+    ratings = cr.Ratings.from_arrays(*pairs, values, scale=(700, 702, 1))
+    check(ratings, "cosine", (5, 20, 40, 100))
+    assert 0 < len(cr.neighbors(ratings, measure="cosine", k=100).of(0)) < 20
 
 
 def test_same_profiles_of_one_rating_stand_together() -> None:
