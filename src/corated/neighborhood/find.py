@@ -21,7 +21,7 @@ from corated.similarity.rows import Lists, Room, Rows, alike_together, new_room,
 from corated.similarity.tasks import Scratch, Task
 from corated.similarity.topk import TopK, absorb, new_topk, settle, unpack_rows
 
-__all__ = ["blocks_of", "find", "together"]
+__all__ = ["blocks_of", "find", "order_of", "together"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -67,6 +67,14 @@ def find(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
 def blocks_of(engine: Engine, queries: Int64s, events: Int64s, threads: int) -> list[tuple[int, Block]]:
     """Cut queries (ascending labels) into blocks to share out among threads."""
     return list(engine.blocks(queries, events, partial(block_target, threads=threads)))
+
+
+def order_of(search: Search, labels: Int64s) -> Int64s:
+    """Return the order in which subjects are served one by one, by their labels.
+
+    Ascending; where rows are found whole, the same profiles of one rating stand together.
+    """
+    return alike_together(search.engine.profiles, labels) if search.whole_rows else np.argsort(labels)
 
 
 @dataclass
@@ -165,7 +173,7 @@ def _served(search: Search, shared: _Shared, codes: Int64s, run: Run) -> Neighbo
     """Find the neighbors of some subjects; threads share the selection, since rows are each one's own."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
-    order = np.argsort(labels)
+    order = order_of(search, labels)
     queries, rows = labels[order], np.empty(len(codes), dtype=np.int64)
     rows[order] = np.arange(len(codes))
     best = new_topk(k, shared.bound[queries], shared.known[queries])
@@ -188,7 +196,7 @@ def _served_whole(search: Search, shared: _Whole, codes: Int64s, run: Run) -> Ne
     """Find the neighbors of some subjects, each written to where it stays; gaps are closed at the end."""
     engine, k = search.engine, search.most
     labels = engine.profiles.label[codes]
-    order = alike_together(engine.profiles, labels)
+    order = order_of(search, labels)
     lists = _new_lists(search, shared.bound[labels])
 
     def make_state() -> Room:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from corated.neighborhood.cost import Counts, seconds_of
 from corated.neighborhood.engine import Engine, Of
-from corated.neighborhood.find import blocks_of
+from corated.neighborhood.find import blocks_of, order_of
 from corated.neighborhood.graph import Wanted, search_of
 from corated.neighborhood.memory import available_memory, bytes_of, size_of
 from corated.neighborhood.parquet import check_target
@@ -20,7 +20,6 @@ from corated.neighborhood.run import resolve_threads
 from corated.neighborhood.work import Search, Work, advice, held, preparation, room_for_work, work_of
 from corated.ratings.ratings import Ratings
 from corated.similarity.measures import Measure
-from corated.similarity.rows import alike_together
 
 __all__ = ["Plan", "available_memory", "plan"]
 
@@ -173,8 +172,7 @@ def _blocks(search: Search, work: Work) -> int:
     count = 0
     for start, stop in pairwise(work.cuts):
         labels = engine.profiles.label[codes[start:stop]]
-        queries = labels[alike_together(engine.profiles, labels)] if search.whole_rows else np.sort(labels)
-        count += len(blocks_of(engine, queries, events, work.threads))
+        count += len(blocks_of(engine, labels[order_of(search, labels)], events, work.threads))
     return count
 
 

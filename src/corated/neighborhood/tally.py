@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from corated.neighborhood.cost import block_target
 from corated.neighborhood.engine import Block, Engine
+from corated.neighborhood.find import blocks_of
 from corated.neighborhood.own import statistics_of, swapped
 from corated.neighborhood.run import Flag, Run, run_blocks
 from corated.neighborhood.tally_kernels import STATES, VALUED, Counts, new_counts, tally_block, tally_buffer
@@ -122,8 +121,7 @@ def tally(engine: Engine, run: Run) -> Tally:
 
     nobody = (engine.layouts[0], np.zeros(0, dtype=np.int64), 0)
     work(make_state(), nobody, np.zeros(1, dtype=np.uint8))  # compiles here, where Ctrl-C can interrupt it
-    events = engine.events(both=True)
-    blocks = engine.blocks(np.arange(engine.n), events, partial(block_target, threads=run.threads))
+    blocks = blocks_of(engine, np.arange(engine.n), engine.events(both=True), run.threads)
     workers = run_blocks(blocks, make_state, work, run)
     found = [worker.counts for worker in workers]
     pairs = np.sum([counts.pairs for counts in found], axis=0).reshape(-1, STATES)

@@ -95,18 +95,23 @@ def test_bytes_are_those_of_the_arrays(many, of, measure, k, least):
     assert planned.words == engine.words
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-@pytest.mark.parametrize("memory_limit", [None, 5_000_000])
-def test_blocks_are_those_of_the_run(many, threads, memory_limit, monkeypatch):
-    runs = []
-    run_blocks = find_module.run_blocks
+@pytest.fixture
+def runs(monkeypatch):
+    """How many blocks each run had, as they come."""
+    counts, run_blocks = [], find_module.run_blocks
 
     def record(blocks, make_state, work, run):
         if blocks and isinstance(blocks[0][1], tuple):  # not the merging
-            runs.append(len(blocks))
+            counts.append(len(blocks))
         return run_blocks(blocks, make_state, work, run)
 
     monkeypatch.setattr(find_module, "run_blocks", record)
+    return counts
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("memory_limit", [None, 5_000_000])
+def test_blocks_are_those_of_the_run(many, threads, memory_limit, runs, monkeypatch):
     monkeypatch.setattr(Engine, "select", lambda *args: None)
     neighbors(many, threads=threads, memory_limit=memory_limit)
     planned = plan(many, threads=threads, memory_limit=memory_limit)
@@ -115,7 +120,7 @@ def test_blocks_are_those_of_the_run(many, threads, memory_limit, monkeypatch):
     assert planned.parts > 2 or memory_limit is None
 
 
-def test_blocks_of_whole_rows_are_those_of_the_run(monkeypatch):
+def test_blocks_of_whole_rows_are_those_of_the_run(runs, monkeypatch):
     """Of many with one rating, whose order is another one in the run."""
     rng = np.random.default_rng(5)
     each = np.append(np.ones(3_000, dtype=np.int64), np.full(200, 20))
@@ -123,13 +128,6 @@ def test_blocks_of_whole_rows_are_those_of_the_run(monkeypatch):
     ratings = Ratings.from_arrays(*pairs, rng.integers(1, 6, pairs.shape[1]))
     monkeypatch.setattr(cost_module, "_SMALLEST_BLOCK", 700)
     monkeypatch.setattr(cost_module, "_BLOCKS_PER_THREAD", 10**6)
-    runs, run_blocks = [], find_module.run_blocks
-
-    def record(blocks, *rest):
-        runs.append(len(blocks))
-        return run_blocks(blocks, *rest)
-
-    monkeypatch.setattr(find_module, "run_blocks", record)
     neighbors(ratings, measure="cosine", threads=2)
     assert [plan(ratings, measure="cosine", threads=2).blocks] == runs
     assert runs[0] > 100
