@@ -478,7 +478,6 @@ def test_any_sequence(database, examples, tmp_path, monkeypatch):
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
-                deadline=None,
                 phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
                 suppress_health_check=list(HealthCheck),
             ),

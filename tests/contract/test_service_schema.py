@@ -49,7 +49,7 @@ def schema(tmp_path_factory):
         yield schemathesis.openapi.from_asgi("/openapi.json", build(service))
 
 
-COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+COMMON = {"suppress_health_check": list(HealthCheck)}
 
 
 def check_all(schema, examples):
@@ -101,7 +101,7 @@ def check_sequences(schema, examples, steps):
 
 
 def test_sequences_of_requests_are_as_documented(schema):
-    check_sequences(schema, 20, 10)
+    check_sequences(schema, 20, 20)
 
 
 @pytest.mark.slow

@@ -1356,6 +1356,4 @@ def test_any_sequence_of_calls(database, examples, tmp_path):
             super().__init__()
 
     Machine.database, Machine.folder = database, tmp_path
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None)
-    )
+    run_state_machine_as_test(Machine, settings=settings(max_examples=examples, stateful_step_count=20))

@@ -147,7 +147,7 @@ class LiveSequences(RuleBasedStateMachine):
 
 
 TestLiveSequences = LiveSequences.TestCase
-TestLiveSequences.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
+TestLiveSequences.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS)
 
 
 def test_measures_that_are_live_are_the_ones_named():

@@ -120,7 +120,7 @@ def answerable(ratings, question):
 
 
 @given(matrices(), QUESTIONS, st.sampled_from([1, 2, 3]))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_equal_to_the_oracle(rows_of, assert_lists, matrix, question, threads):
     ratings = ratings_of(*matrix)
     if answerable(ratings, question):
@@ -130,7 +130,7 @@ def test_equal_to_the_oracle(rows_of, assert_lists, matrix, question, threads):
 
 
 @given(matrices(), QUESTIONS, st.sampled_from([1, 2, 3]), st.floats(0, 1))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_memory_changes_nothing(rows_of, matrix, question, threads, share):
     """Parts of one subject, pieces of two candidates, and everything in between."""
     ratings = ratings_of(*matrix)
@@ -143,7 +143,7 @@ def test_memory_changes_nothing(rows_of, matrix, question, threads, share):
 
 
 @given(matrices(), QUESTIONS, st.data())
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_some_subjects_get_what_they_get_among_all(rows_of, matrix, question, data):
     ratings = ratings_of(*matrix)
     if answerable(ratings, question):
@@ -155,7 +155,7 @@ def test_some_subjects_get_what_they_get_among_all(rows_of, matrix, question, da
 
 
 @given(matrices(), QUESTIONS, st.randoms(use_true_random=False))
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 def test_the_order_of_rows_plays_no_part(rows_of, matrix, question, random):
     rows, scale = matrix
     ratings = ratings_of(rows, scale)
@@ -168,7 +168,7 @@ def test_the_order_of_rows_plays_no_part(rows_of, matrix, question, random):
 
 
 @given(matrices(), QUESTIONS)
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 def test_ids_that_keep_their_order_change_nothing_else(rows_of, matrix, question):
     rows, scale = matrix
     number = [{id: at for at, id in enumerate(sorted({row[column] for row in rows}))} for column in range(2)]
@@ -183,7 +183,7 @@ def test_ids_that_keep_their_order_change_nothing_else(rows_of, matrix, question
 
 
 @given(matrices(), QUESTIONS)
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 def test_the_other_side_is_the_matrix_turned_over(rows_of, matrix, question):
     rows, scale = matrix
     ratings = ratings_of(rows, scale)
@@ -199,7 +199,7 @@ def test_the_other_side_is_the_matrix_turned_over(rows_of, matrix, question):
 
 
 @given(matrices(), QUESTIONS)
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 def test_a_longer_list_begins_with_the_shorter(rows_of, matrix, question):
     ratings = ratings_of(*matrix)
     if answerable(ratings, question):

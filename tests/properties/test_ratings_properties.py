@@ -58,7 +58,6 @@ def same(one, other):
         assert np.array_equal(a, b)
 
 
-@settings(deadline=None)
 @given(any_ratings)
 def test_what_goes_in_comes_out(pairs):
     ratings = Ratings.from_arrays(*columns(pairs))
@@ -69,7 +68,6 @@ def test_what_goes_in_comes_out(pairs):
         assert found == {pair: pairs[pair] + 0.0 for pair in pairs}
 
 
-@settings(deadline=None)
 @given(any_ratings, st.randoms(use_true_random=False))
 def test_the_order_of_rows_plays_no_part(pairs, random):
     shuffled = list(pairs.items())
@@ -77,7 +75,6 @@ def test_the_order_of_rows_plays_no_part(pairs, random):
     same(Ratings.from_arrays(*columns(pairs)), Ratings.from_arrays(*columns(dict(shuffled))))
 
 
-@settings(deadline=None)
 @given(any_ratings)
 def test_both_ways_hold_the_same(pairs):
     ratings = Ratings.from_arrays(*columns(pairs))
@@ -93,7 +90,6 @@ def test_both_ways_hold_the_same(pairs):
         assert np.all(np.diff(by_item.indices[by_item.indptr[row] : by_item.indptr[row + 1]]) > 0)
 
 
-@settings(deadline=None)
 @given(any_ratings, st.integers(1, 5))
 def test_batches_play_no_part(pairs, size):
     users, items, values = columns(pairs)
@@ -106,7 +102,7 @@ one_line = st.text(
 ).map(lambda text: "x" + text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(triples(one_line, one_line, levels), st.integers(1, 40), st.sampled_from(["\n", "\r\n"]))
 def test_quoted_csv_in_blocks_of_any_size(pairs, size, line_end):
     written = io.StringIO(newline="")
@@ -124,7 +120,7 @@ plain = st.text("abc0189:é😀", min_size=1, max_size=5).filter(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(triples(plain, plain, levels), st.integers(1, 20))
 def test_dat_in_blocks_of_any_size(pairs, size):
     content = "".join(f"{user}::{item}::{rating:g}\n" for (user, item), rating in pairs.items())
@@ -134,7 +130,6 @@ def test_dat_in_blocks_of_any_size(pairs, size):
     same(found, Ratings.from_arrays(*columns(pairs)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("-0123456789", min_size=1, max_size=4), min_size=1, max_size=10, unique=True))
 def test_text_ids_are_integers_only_if_all_are_canonical(ids):
     def canonical(text):
@@ -151,7 +146,6 @@ def test_text_ids_are_integers_only_if_all_are_canonical(ids):
         assert list(found) == sorted(ids)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.lists(integers, min_size=1), st.lists(texts, min_size=1)))
 def test_id_maps(ids):
     made = IdMap.from_ids(ids)
@@ -160,7 +154,6 @@ def test_id_maps(ids):
     assert [made.code(one) for one in ids] == made.codes(ids).tolist()
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(STEPS),
     st.integers(-1000, 1000),
@@ -175,7 +168,6 @@ def test_a_scale_is_found_where_there_is_one(step, units, codes):
     assert (scale.low, scale.high) == (values.min(), values.max())
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=50))
 def test_counting_sort_is_stable(keys):
     keys = np.array(keys, np.int32)
@@ -187,7 +179,6 @@ many = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(many, st.sampled_from(["max", "min", "mean", "sum", "count"]))
 def test_duplicates_against_the_obvious(rows, rule):
     groups = {}
@@ -204,7 +195,6 @@ def test_duplicates_against_the_obvious(rows, rule):
         assert time == max(deciding) * 10**6
 
 
-@settings(deadline=None)
 @given(many, st.sampled_from(["first", "last"]))
 def test_duplicates_by_time_against_the_obvious(rows, rule):
     rows = list(
@@ -217,7 +207,7 @@ def test_duplicates_by_time_against_the_obvious(rows, rule):
     assert found == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(content):
     """Anything at all is either read or refused with a sentence."""
@@ -230,7 +220,7 @@ def test_no_bytes_break_the_reader(content):
             assert "Next step" in str(error)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.text('12,;:"\n\r\té\0 a.', max_size=60), st.sampled_from(["user_id,item_id,rating\n", "", "1::2::3\n"])
 )

@@ -180,7 +180,7 @@ def test_models_that_go_by_time_are_not_tried_without(timeless):
 
 
 @given(st.permutations(range(1600)), st.sampled_from([1, 2]))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_the_order_of_rows_plays_no_part(order, threads):
     table = world_of(3).to_arrow().take(order)
     shuffled = cr.Ratings.from_table(table, scale=(1, 10, 1))

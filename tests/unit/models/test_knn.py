@@ -337,7 +337,7 @@ def small_ratings(draw):
     st.integers(1, 5), st.integers(1, 4),
     st.sampled_from([1, 2]),
 )  # fmt: skip
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_user_based_lists_equal_the_oracle(ratings, rule, measure, k, n, threads):
     model = cr.UserKNN(measure=measure, k=k, rule=rule, like=4.0).fit(ratings, threads=threads)
     result = model.recommend(n=n, threads=threads)
@@ -353,7 +353,7 @@ def test_user_based_lists_equal_the_oracle(ratings, rule, measure, k, n, threads
 @given(
     small_ratings(), st.sampled_from([cr.UserKNN, cr.ItemKNN]), st.sampled_from(["closest", "weighted_votes"])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_lists_obey_the_rules(ratings, kind, rule):
     model = cr.Fallback(models=[kind(k=3, rule=rule), cr.Popularity()]).fit(ratings)
     n = 3

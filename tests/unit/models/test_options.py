@@ -100,7 +100,7 @@ def assert_list(got, ranking, n):
     small_ratings(), st.sampled_from(["users", "items"]), options(), st.sampled_from([1, 2, 10]),
     st.booleans(), st.sampled_from([1, 2]),
 )  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @pytest.mark.filterwarnings("ignore::corated.errors.CoratedNotice")
 def test_lists_equal_the_oracle(ratings, side, chosen, n, exclude_seen, threads):
     oracle = Oracle(ratings, side, chosen)
@@ -114,7 +114,7 @@ def test_lists_equal_the_oracle(ratings, side, chosen, n, exclude_seen, threads)
 
 
 @given(small_ratings(), st.sampled_from(["users", "items"]), options(), st.sampled_from([1, 2]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @pytest.mark.filterwarnings("ignore::corated.errors.CoratedNotice")
 def test_predictions_equal_the_oracle(ratings, side, chosen, threads):
     assume(chosen.rule != "closest" and chosen.k != "2n")

@@ -182,7 +182,7 @@ def options(draw):
 
 
 @given(small_rows(), options(), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @example(  # 40 half-lives
     [(0, "i0", 5, START), (1, "i0", 5, START), (1, "i1", 6, START - 40 * DAY)],
     PARAMETERS | {"half_life": 1.0},
@@ -203,7 +203,7 @@ def test_lists_equal_the_oracle(rows, chosen, exclude_seen):
 
 
 @given(small_rows(), options())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.filterwarnings("ignore::corated.errors.CoratedNotice")
 def test_explanations_equal_the_oracle(rows, chosen):
     """For every pair, seen or not: the neighbors' shares, what sittings bring, everyone, and the score."""

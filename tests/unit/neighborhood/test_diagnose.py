@@ -190,7 +190,7 @@ MANY = [
 
 
 @given(worlds(), st.sampled_from(MANY), st.sampled_from(["users", "items"]), st.integers(1, 4))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_counts_are_those_of_the_pairs_one_by_one(ratings, measure, of, min_common):
     ids = list(ratings.users if of == "users" else ratings.items)
     options = {"of": of, "measure": measure, "min_common": min_common}

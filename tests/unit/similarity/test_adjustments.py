@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from corated.similarity.adjustments import (
@@ -100,7 +100,6 @@ def test_a_higher_level_is_lower(a, b):
 
 @pytest.mark.jit
 @given(VALUES, COUNTS, st.sampled_from(ALL))
-@settings(deadline=None)
 def test_compiled_and_not_are_one_function(value, n, adjustment):
     here = apply(adjustment, value, n)
     there = kernel(adjusted)(value, n, adjustment.code, adjustment.amount)

@@ -76,7 +76,7 @@ def test_log_likelihood_is_twice_the_information_that_one_set_has_of_the_other(n
     st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), min_size=2, max_size=40),
     st.integers(1, 20_000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pearson_compiled_is_exact_where_the_product_of_variances_passes_64_bits(pairs, times):
     x, y = np.array(pairs, dtype=object).T
     n = len(x) * times

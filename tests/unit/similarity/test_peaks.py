@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corated.similarity.peaks import (
@@ -55,7 +55,6 @@ def test_folded_peaks_are_the_largest_of_every_eighth_group(groups: int) -> None
         np.testing.assert_array_equal(found, worth[row::8].max(axis=0, initial=0.0))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=60), st.integers(1, 50))
 def test_k_reach_what_is_reached(numbers: list[int], k: int) -> None:
     near = np.array(numbers, dtype=np.float32)

@@ -111,7 +111,7 @@ pairs = st.integers(1, 12).flatmap(
 
 
 @given(pairs, st.sampled_from(sorted(STEPS)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_values_agree_with_numpy_and_scipy(pair, step):
     low, high = STEPS[step]
     x, y = (low + step * np.array(codes) for codes in pair)
@@ -153,7 +153,7 @@ profiles_of_few = st.dictionaries(
 @given(
     profiles_of_few, st.sampled_from(sorted(MEASURES)), st.sampled_from(["users", "items"]), st.integers(1, 3)
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_one_pass_over_everybody_equals_pair_by_pair(profiles, measure, of, min_common):
     if measure in ("p3alpha", "rp3beta"):
         profiles = {u: {i: abs(x) for i, x in profile.items()} for u, profile in profiles.items()}

@@ -57,7 +57,7 @@ def both(matrix):
 
 
 @given(matrices())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_set_measures_as_scipy_has_them(matrix):
     ratings, (x, y) = ratings_of(matrix), ~np.isnan(matrix[:2])
     assert value(ratings, "jaccard") == close(1 - scipy.spatial.distance.jaccard(x, y))
@@ -67,7 +67,7 @@ def test_set_measures_as_scipy_has_them(matrix):
 
 
 @given(matrices())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_family_of_set_measures(matrix):
     ratings = ratings_of(matrix)
     for of in ("users", "items"):
@@ -79,7 +79,7 @@ def test_one_family_of_set_measures(matrix):
 
 
 @given(matrices(low=0), st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cosines_of_whole_profiles(matrix, alpha):
     ratings, (x, y) = ratings_of(matrix, scale=(0, 5, 1)), np.nan_to_num(matrix[:2])
     if not (x.any() and y.any()):
@@ -96,7 +96,7 @@ def test_cosines_of_whole_profiles(matrix, alpha):
 
 
 @given(matrices(), st.sampled_from(["users", "items"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_centered_cosines(matrix, of):
     ratings, frame = ratings_of(matrix), pd.DataFrame(matrix)
     by_user, by_item = frame.sub(frame.mean(axis=1), axis=0), frame - frame.mean()
@@ -119,7 +119,7 @@ def test_centered_cosines(matrix, of):
 
 
 @given(matrices(columns=(3, 8)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_correlations_as_pandas_and_scipy_have_them(matrix):
     ratings, shared = ratings_of(matrix), both(matrix)
     x, y = matrix[:2, shared]
@@ -137,7 +137,7 @@ def test_correlations_as_pandas_and_scipy_have_them(matrix):
 
 
 @given(matrices(low=0, high=5, off_scale=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_off_a_scale(matrix):
     matrix[0, 0] = 1234.5  # so that no step fits
     ratings, (x, y) = ratings_of(matrix, scale=None), matrix[:2, both(matrix)]
@@ -165,7 +165,7 @@ def test_flat_off_a_scale_is_flat():
 
 
 @given(matrices(low=0, rows=(2, 8)), st.sampled_from(["users", "items"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_log_likelihood_as_scipy_has_it(matrix, of):
     ratings = ratings_of(matrix, scale=(0, 5, 1))
     rated = ~np.isnan(matrix) if of == "users" else ~np.isnan(matrix).T
@@ -188,7 +188,7 @@ def test_log_likelihood_as_scipy_has_it(matrix, of):
     st.sampled_from([0.0, 0.4, 1.0]),
     st.sampled_from(["users", "items"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_walks_are_matrix_products(matrix, alpha, beta, of):
     ratings = ratings_of(matrix, scale=(0, 5, 1))
     rows = matrix if of == "users" else matrix.T
@@ -311,7 +311,7 @@ WEIGHTED = ["pearson", "euclidean", "msd", "manhattan", "cosine", "cosine_common
 
 
 @given(matrices(), st.sampled_from(WEIGHTED), st.sampled_from(["users", "items"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_weight_is_a_change_of_the_ratings(matrix, measure, of):
     """A measure of weighted ratings is that measure of a matrix that was weighted before."""
     ratings, frame = ratings_of(matrix), pd.DataFrame(matrix if of == "users" else matrix.T)
@@ -359,7 +359,7 @@ SHRUNK = ["pearson", "msd", "cosine", "constrained_pearson", "spearman", "jaccar
 
 
 @given(matrices(columns=(3, 8)), st.sampled_from(SHRUNK), st.floats(0.1, 50), st.floats(0.1, 50))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_more_shrinkage_draws_nearer_to_0(matrix, measure, s, more):
     ratings = ratings_of(matrix)
     unadjusted = value(ratings, measure)
@@ -378,7 +378,7 @@ def test_more_shrinkage_draws_nearer_to_0(matrix, measure, s, more):
 
 
 @given(matrices(columns=(4, 8)), st.floats(0.05, 0.9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_lower_bound_is_below(matrix, level):
     ratings, plainly = ratings_of(matrix), value(ratings_of(matrix), "pearson")
     bound, surer = (value(ratings, f"pearson(adjust=lower_bound({at!r}))") for at in (level, level + 0.05))
@@ -393,7 +393,7 @@ def test_the_lower_bound_is_below(matrix, level):
 
 
 @given(matrices(), st.sampled_from(sorted(MEASURES)), st.sampled_from(["users", "items"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_symmetric_measures_are_symmetric(matrix, measure, of):
     ratings = ratings_of(matrix)
     record = MEASURES[measure]()

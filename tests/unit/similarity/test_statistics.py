@@ -76,7 +76,7 @@ def widest(peaks, words, largest):
 
 
 @given(problems(), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_sums_at_capacity_unpack_exactly(problem, random):
     names, integers, largest = problem
     pairs = extremes(names, integers)
@@ -99,7 +99,7 @@ def test_sums_at_capacity_unpack_exactly(problem, random):
 
 
 @given(problems())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_pair_of_levels_has_its_terms(problem):
     names, integers, largest = problem
     for layout in plan_layouts(names, integers, largest):
@@ -115,7 +115,7 @@ def test_every_pair_of_levels_has_its_terms(problem):
 
 
 @given(problems())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_layouts_are_maximal_ascending_and_enough(problem):
     names, integers, largest = problem
     values = [int(v) for v in integers]
@@ -136,7 +136,7 @@ def test_layouts_are_maximal_ascending_and_enough(problem):
 
 
 @given(problems())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_fields_do_not_overlap(problem):
     names, integers, largest = problem
     for layout in plan_layouts(names, integers, largest):

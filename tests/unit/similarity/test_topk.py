@@ -59,13 +59,13 @@ def contents(best, v=0):
 
 
 @given(candidates(), st.integers(1, 45))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_settle_is_sorting(entries, k):
     assert contents(settled([entries], k)) == ordered(entries, k)
 
 
 @given(st.lists(candidates(max_size=8), min_size=3, max_size=3), st.integers(1, 10))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_settle_touches_only_its_rows(rows, k):
     made = selection(rows)
     settle(made, k, 1, 2)
@@ -75,7 +75,7 @@ def test_settle_touches_only_its_rows(rows, k):
 
 
 @given(candidates(), st.integers(1, 45), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_merge_is_sorting_associative_and_commutative(entries, k, data):
     owner = data.draw(st.lists(st.integers(0, 2), min_size=len(entries), max_size=len(entries)))
     parts = [[c for c, o in zip(entries, owner, strict=True) if o == part] for part in range(3)]
@@ -90,7 +90,7 @@ def test_merge_is_sorting_associative_and_commutative(entries, k, data):
     st.lists(st.tuples(candidates(max_size=6), candidates(max_size=6)), min_size=1, max_size=5),
     st.integers(1, 7),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_merge_keeps_subjects_apart(rows, k):
     # The ranks of both halves are made distinct, since candidates are disjoint.
     left = [[(key, n, 2 * (rank % 1000)) for key, n, rank in a] for a, _ in rows]
@@ -129,7 +129,7 @@ def columns(entries):
 
 
 @given(candidates(max_size=60, keys=KEYS | st.just(math.nan)), st.integers(1, 12), st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_one_row_keeps_the_best_of_what_it_is_offered(entries, k, spare):
     best = cramped(3, k, spare)
     key, n, who, rank = columns(entries)
@@ -146,7 +146,7 @@ def test_one_row_keeps_the_best_of_what_it_is_offered(entries, k, spare):
     st.integers(1, 5),
     st.integers(1, 3),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_many_rows_keep_the_best_of_what_they_are_offered(rows, k, spare):
     best = cramped(len(rows), k, spare)
     for turn in range(max(map(len, rows))):

@@ -65,7 +65,7 @@ def close(expected):
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_centered_as_pandas_centers(matrix):
     frame, entries = pd.DataFrame(matrix), entries_of(matrix)
     by_row, by_column = (dense(entries, values.center(entries, axis)) for axis in ("rows", "columns"))
@@ -76,7 +76,7 @@ def test_centered_as_pandas_centers(matrix):
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_zscores_are_deviations_over_sigma(matrix):
     frame, entries = pd.DataFrame(matrix), entries_of(matrix)
     for axis, sigma in (("rows", frame.T.std(ddof=0)), ("columns", frame.std(ddof=0))):
@@ -103,7 +103,7 @@ def test_zscores_as_scipy_has_them():
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_minmax_as_pandas_has_it(matrix):
     frame, entries = pd.DataFrame(matrix), entries_of(matrix)
     for axis, table in (("columns", frame), ("rows", frame.T)):
@@ -135,7 +135,7 @@ def test_what_rounding_leaves_of_0_is_0():
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_same_bits_from_both_sides(matrix):
     users, items = entries_of(matrix), flipped(matrix)
     for mine, theirs in (("rows", "columns"), ("columns", "rows")):
@@ -162,7 +162,7 @@ def test_many_ratings_have_the_same_bits_from_both_sides():
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_shifted_by_a_rating_of_the_row(matrix):
     entries = entries_of(matrix)
     shifted, mean = dense(entries, values.shifted(entries)), values.means(entries, "rows")
@@ -183,7 +183,7 @@ def test_shifted_keeps_differences_exactly():
 
 
 @given(matrices())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_mid_ranks_as_scipy_ranks(matrix):
     entries = entries_of(matrix)
     found = dense(entries, values.mid_ranks(entries))
@@ -213,7 +213,7 @@ def slow_baseline(matrix, epochs, reg_u, reg_i):
 
 
 @given(matrices(), st.integers(1, 4), st.sampled_from([0.0, 1.0, 15.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_baseline_cell_by_cell(matrix, epochs, reg_u):
     mu, user, item = slow_baseline(matrix, epochs, reg_u, 10.0)
     for entries in (entries_of(matrix), flipped(matrix)):
@@ -250,7 +250,7 @@ def test_the_baseline_of_surprise_on_ml_100k(data):
 
 
 @given(matrices(), st.sampled_from([0.0, 0.5, 1.0, 1.7]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_products_of_walks_are_the_matrix_product(matrix, alpha):
     """Between rows i and j: P(i → u)^α P(u → j)^α summed over u, but for the sum of row i."""
     entries = entries_of(matrix)

@@ -176,7 +176,7 @@ def test_the_shorthands_are_the_names():
     ),
     st.sampled_from(["implicit", "tois", "similaripy"]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_bm25_levels_off(table, variant):
     """A rating counts at most k1 + 1 times its idf, and not at all if it is 0."""
     entries = entries_of(table)

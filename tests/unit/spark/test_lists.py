@@ -60,7 +60,7 @@ def _graph(found, blocks, folder):
 
 
 @given(ratings_and_blocks(), st.sampled_from(MODELS), st.integers(1, 4), st.booleans(), st.integers(1, 60))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_lists_have_the_bits_of_one_machine(on_spark, dealt, made, model, n, exclude_seen, gathered):
     ratings, count = made
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:

@@ -69,7 +69,7 @@ def _wish(on_spark, ratings, folder, side, measure, k, least):
     st.integers(1, 3),
     st.data(),
 )
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_lists_have_the_bits_of_one_machine(
     on_spark, dealt, is_exact, ratings, side, measure, k, least, data
 ):
@@ -112,7 +112,7 @@ def test_lists_have_the_bits_of_one_machine(
 
 
 @given(tables(), st.sampled_from(["users", "items"]), st.sampled_from(MEASURES), st.integers(1, 2), st.data())
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_pairs_are_those_of_one_machine(on_spark, dealt, ratings, side, measure, least, data):
     n = ratings.n_users if side == "users" else ratings.n_items
     of = np.arange(n) % data.draw(st.integers(1, min(n, 4)), "blocks")

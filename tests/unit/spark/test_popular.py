@@ -64,7 +64,7 @@ def _rows(folder, count, ratings):
     st.booleans(),
     st.integers(1, 4),
 )
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @pytest.mark.filterwarnings("ignore:Nobody likes anything")
 def test_popular_lists_have_the_bits_of_one_machine(dealt, rows, is_exact, like, n, exclude_seen, count):
     ratings, model = _ratings(rows, is_exact), cr.Popularity(like=like)
@@ -81,7 +81,7 @@ def test_popular_lists_have_the_bits_of_one_machine(dealt, rows, is_exact, like,
 
 
 @given(RATINGS, st.booleans(), st.sampled_from(["users", "items"]), st.integers(1, 5), st.booleans())
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_short_lists_are_filled_up_as_on_one_machine(on_spark, dealt, rows, is_exact, side, n, exclude_seen):
     ratings, count = _ratings(rows, is_exact), 3
     kind = cr.UserKNN if side == "users" else cr.ItemKNN
