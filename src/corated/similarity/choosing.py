@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corated.similarity.bits import WORD, list_bits, reaching
 from corated.similarity.columns import recount
 from corated.similarity.finalize import COSINE, cosine, tversky
 from corated.similarity.jit import inlined, kernel
@@ -25,9 +26,9 @@ from corated.similarity.meeting import (
     meet_one,
     to_values,
 )
-from corated.similarity.peaks import reached
+from corated.similarity.peaks import reached, sum_in
 from corated.similarity.profiles import Profiles
-from corated.similarity.rows import NEVER, SLACK, Lists, Room, Rows
+from corated.similarity.rows import NEVER, SLACK, SPARE, Lists, Room, Rows
 from corated.similarity.tasks import CHUNK, Flag, Floats, Ints, Task
 from corated.similarity.topk import RANK_MASK, better, keep_best, tie_of
 
@@ -58,16 +59,15 @@ def _cut(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned, k: 
     who, word, near, at, least = room.who, room.word, room.near, room.at, np.float32(0.0)
     to_values(rows, room, a, shift, count)
     if count > np.uint64(k + (k >> 2)):
-        least = reached(near, int(count), k) * SLACK
+        least = reached(near, int(filled(count, SPARE)), k) * SLACK
     kept = np.uint64(0)
-    for j in range(count):
-        at[kept] = j
-        kept += np.uint64(near[j] >= least)
+    for first in range(np.uint64(0), count, np.uint64(WORD)):
+        kept = list_bits(reaching(near, np.uint64(first), least), np.uint64(first), at, kept)
     mask, worth = np.int32(rows.mask), np.int32(rows.worth)
     for i in range(kept):
         packed = word[at[i]]
         who[i] = who[at[i]]
-        room.sum[i], room.common[i] = (packed >> shift) * worth, packed & mask
+        room.sum[i], room.common[i] = sum_in(packed, shift) * worth, packed & mask
     return kept
 
 

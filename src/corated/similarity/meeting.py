@@ -32,6 +32,7 @@ from corated.similarity.peaks import (
     passing,
     reached,
     scaled_peaks,
+    sum_in,
 )
 from corated.similarity.profiles import Profiles
 from corated.similarity.rows import NEVER, SLACK, SPARE, Room, Rows
@@ -74,7 +75,7 @@ def to_values(rows: Rows, room: Room, a: float, shift: np.int32, count: Unsigned
     for j in range(count, filled(count, SPARE)):
         near[j], word[j] = np.float32(1.0), 0
     for j in range(filled(count, SPARE)):
-        value = np.float32(word[j] >> shift) / (mine + theirs * near[j])
+        value = np.float32(sum_in(word[j], shift)) / (mine + theirs * near[j])
         near[j] = value if (word[j] != 0) & (near[j] < NEVER) else nobody
 
 
@@ -139,9 +140,11 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     """Add up the sums with everyone met, list them, and clear; returns how many."""
     shift, low_bits = np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
     acc, who, word = room.acc, room.who, room.word
-    met = np.uint64(0)
-    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
-        first, last = _span(profiles, entry)
+    met, start, stop = np.uint64(0), profiles.indptr[u], profiles.indptr[u + 1]
+    span = _span(profiles, start)
+    for entry in range(start, stop):
+        first, last = span
+        span = _span(profiles, min(entry + 1, stop - 1))
         row = rows.table[profiles.codes[entry]]
         met = add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
     acc[u] = 0
@@ -158,9 +161,11 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
 def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     """As `meet_few`, for a query of at most 255 ratings that all count the same."""
     acc, who, word = room.few, room.who, room.word
-    met = np.uint64(0)
-    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
-        first, last = _span(profiles, entry)
+    met, start, stop = np.uint64(0), profiles.indptr[u], profiles.indptr[u + 1]
+    span = _span(profiles, start)
+    for entry in range(start, stop):
+        first, last = span
+        span = _span(profiles, min(entry + 1, stop - 1))
         met = _count_noting(rows.lists, first, last, acc, who, met, 0)
     acc[u] = 0
     weight, near = rows.weight, room.near
@@ -233,9 +238,12 @@ def meet_counting(
     has_columns, a = len(rows.columns.slot) > 0, profiles.indptr[u + 1] - profiles.indptr[u]
     if has_columns:
         add_columns(profiles, rows.columns, u, room.starts, room.few, acc, a > BYTE)
-    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+    start, stop = profiles.indptr[u], profiles.indptr[u + 1]
+    span = _span(profiles, start)
+    for entry in range(start, stop):
+        first, last = span
+        span = _span(profiles, min(entry + 1, stop - 1))
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
-            first, last = _span(profiles, entry)
             _count(rows.lists, first, last, acc)
     acc[u] = 0
     groups = np.uint64(len(rows.lightest))
@@ -293,9 +301,12 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_b
         table, shift = rows.sums, np.int32(0)
     if has_columns:
         add_columns(profiles, rows.columns, u, room.starts, room.few, acc, True)
-    for entry in range(profiles.indptr[u], profiles.indptr[u + 1]):
+    start, stop = profiles.indptr[u], profiles.indptr[u + 1]
+    span = _span(profiles, start)
+    for entry in range(start, stop):
+        first, last = span
+        span = _span(profiles, min(entry + 1, stop - 1))
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
-            first, last = _span(profiles, entry)
             row = table[profiles.codes[entry]]
             _add(profiles.raters, first, last, np.uint64(profiles.shift), low_bits, row, acc)
     acc[u] = 0
@@ -313,7 +324,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_b
             w, f = acc[v], factor[v]
             who[kept] = v
             word[kept] = w
-            kept += np.uint64((np.int32(np.float32(w >> shift) * f) >= least) & (w != 0) & (f > 0))
+            kept += np.uint64((np.int32(np.float32(sum_in(w, shift)) * f) >= least) & (w != 0) & (f > 0))
             v += np.uint64(LANES)
     _weigh(rows, room, kept)
     acc[:] = 0

@@ -15,16 +15,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corated.similarity.bits import WORD, list_bits, reaching
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.tasks import Labels
 
-__all__ = ["DEPTH", "FOLDED", "GROUP", "LANES", "count_peaks", "fold", "passing", "reached", "scaled_peaks"]
+__all__ = [
+    "DEPTH",
+    "FOLDED",
+    "GROUP",
+    "LANES",
+    "count_peaks",
+    "fold",
+    "passing",
+    "reached",
+    "scaled_peaks",
+    "sum_in",
+]
 
 Unsigned = np.uint64
 Sums = npt.NDArray[Any]
 Singles = npt.NDArray[np.float32]
 
-LANES, DEPTH = 64, 8
+LANES, DEPTH = WORD, 8
 GROUP = LANES * DEPTH
 """Accumulators that lie together: so many lanes, so deep."""
 _ROWS = 8
@@ -33,8 +45,12 @@ FOLDED = LANES * _ROWS
 _CLOSE = 4
 _NEAR = np.float32(1.0 + 1.0 / 64.0)
 _STEPS = 16
-_FEW = 8
-"""Lanes that are looked at together before each by itself."""
+
+
+@inlined
+def sum_in(word: np.int32, shift: np.int32) -> np.int32:
+    """Return the sum in a word; told that the shift is below 32, the compiler keeps to 32 bits."""
+    return np.int32(word >> (shift & np.int32(31)))
 
 
 @kernel
@@ -60,10 +76,10 @@ def scaled_peaks(acc: Sums, shift: np.int32, factor: Singles, peak: Sums, groups
         at, to = g * np.uint64(GROUP), g * lanes
         for j in range(lanes):
             v = at + j
-            top = np.int32(np.float32(acc[v] >> shift) * factor[v])
+            top = np.int32(np.float32(sum_in(acc[v], shift)) * factor[v])
             for _ in range(DEPTH - 1):
                 v += lanes
-                top = max(top, np.int32(np.float32(acc[v] >> shift) * factor[v]))
+                top = max(top, np.int32(np.float32(sum_in(acc[v], shift)) * factor[v]))
             peak[to + j] = top
 
 
@@ -104,16 +120,16 @@ def _largest(near: Singles, count: int) -> np.float32:
 def reached(near: Singles, count: int, k: int) -> np.float32:
     """Return what at least k of the numbers reach, and few more than k; 0 where there are fewer above it."""
     low, high = np.float32(0.0), _largest(near, count)
-    above = count
+    reaching = count
     for _ in range(_STEPS):
-        if above <= k + _CLOSE or high <= low * _NEAR:
+        if reaching <= k + _CLOSE or high <= low * _NEAR:
             break
         middle = np.float32(0.5) * (low + high)
         many = np.int32(0)
         for j in range(count):
-            many += np.int32(near[j] >= middle)
+            many = np.int32(many + np.int32(near[j] >= middle))  # or 64 bits would be summed up
         if many >= k:
-            low, above = middle, int(many)
+            low, reaching = middle, int(many)
         else:
             high = middle
     return low
@@ -125,29 +141,8 @@ def passing(peak: Sums, limit: Sums, lanes: Labels, groups: Unsigned) -> Unsigne
 
     limit : (groups,), of the type of the peaks;  lanes : uint32, filled
     """
-    width = np.uint64(LANES)
     found = np.uint64(0)
     for g in range(groups):
-        at, least = g * width, limit[g]
-        hit = np.int32(0)
-        for j in range(at, at + width):
-            hit |= np.int32(peak[j] >= least)
-        if hit != 0:
-            for ahead in range(np.uint64(0), width, np.uint64(_FEW)):
-                few, first = at + np.uint64(ahead), g * np.uint64(GROUP) + np.uint64(ahead)
-                found = _passing_few(peak, few, least, first, lanes, found)
-    return found
-
-
-@inlined
-def _passing_few(
-    peak: Sums, few: Unsigned, least: Any, first: Unsigned, lanes: Labels, found: Unsigned
-) -> Unsigned:
-    hit = np.int32(0)
-    for j in range(few, few + np.uint64(_FEW)):
-        hit |= np.int32(peak[j] >= least)
-    if hit != 0:
-        for j in range(np.uint64(_FEW)):
-            lanes[found] = first + j
-            found += np.uint64(peak[few + j] >= least)
+        bits = reaching(peak, g * np.uint64(LANES), limit[g])
+        found = list_bits(bits, g * np.uint64(GROUP), lanes, found)
     return found
