@@ -42,6 +42,9 @@ _VECTOR = 8
 
 _FINE = np.float64(1 << 30)
 """Into how many steps 1 is cut, to tell the order of values from -1 to 1 by 32 bits."""
+_ULPS, _TIE_BITS = np.int64(16), np.int64(28)
+"""Behind them stand the value's last bits, which tell values apart that are equal but for rounding, and then
+so many bits of the tie-breakers."""
 _LAST = np.int64(-(2**63))
 
 _TWICE = 1000
@@ -103,19 +106,20 @@ def _sort(room: Room, count: Unsigned, k: int, rank_bits: int) -> Unsigned:
     """Put the best k of the candidates in order, best first; returns how many.
 
     Each goes to its place: how many stand before it. What is compared is one number of key, common ratings
-    and rank, each as fine as 64 bits allow, the rank whole; keys that differ by less are put in order after.
+    and rank, as fine as 64 bits allow, the rank whole; what that does not tell is put in order after.
     Four are compared with all at a time, and what is beyond the candidates, up to whole vectors, stands
     behind them all.
 
     rank_bits : bits of the largest rank
     """
     key, tie, place, one = room.key, room.tie, room.place, np.uint64(1)
-    order, best, best_tie = room.order, room.sorted_key, room.sorted_tie
+    order, best, best_tie, key_bits = room.order, room.sorted_key, room.sorted_tie, room.key_bits
     padded, bits = filled(count, _VECTOR), np.int64(rank_bits)
-    most, low_bits = np.int64(1 << (32 - bits)) - 1, np.int64(1 << bits) - 1
+    most, low_bits = np.int64(1 << (_TIE_BITS - bits)) - 1, np.int64(1 << bits) - 1
     for j in range(count):
         fine = (min(tie[j] >> 32, most) << bits) | (tie[j] & low_bits)
-        order[j] = (np.int64(np.int32(key[j] * _FINE)) << 32) | fine
+        ulps = (key_bits[j] + _ULPS // 2) & (_ULPS - 1)  # so that values just below a round one are before it
+        order[j] = (np.int64(np.int32(key[j] * _FINE)) << 32) | (ulps << _TIE_BITS) | fine
     for j in range(count, padded):
         order[j] = _LAST
     for j in range(padded):

@@ -114,7 +114,8 @@ class Room(NamedTuple):
         Σ/(a + b);  sum, common : int32, what the words of those who are say
     at : uint32 (padded + SPARE,), where something was found
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
-    key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  order, place : int64, where each goes
+    key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  key_bits : the same memory as ``key``, as int64
+    order, place : int64, where each goes
     sorted_key, sorted_tie : float64, int64 (2 k + 2,), the candidates in order, best first
     """
 
@@ -135,6 +136,7 @@ class Room(NamedTuple):
     starts: Ints
     mark: Bytes
     key: Floats
+    key_bits: Ints
     tie: Ints
     order: Ints
     place: Ints
@@ -242,7 +244,7 @@ def _padded(n: int) -> int:
 def new_room(profiles: Profiles, k: int) -> Room:
     """Return working memory for lists of k."""
     padded, longest = _padded(len(profiles.rank)), int(np.diff(profiles.indptr).max(initial=0))
-    groups, peaks = padded // GROUP, padded // DEPTH
+    groups, peaks, key = padded // GROUP, padded // DEPTH, np.empty(2 * k + 2 + CHUNK)
     return Room(
         np.zeros(padded, dtype=np.int32),
         np.zeros(padded, dtype=np.uint8),
@@ -260,7 +262,8 @@ def new_room(profiles: Profiles, k: int) -> Room:
         np.empty(padded + SPARE, dtype=np.uint32),
         np.empty(longest + 4, dtype=np.int64),
         np.zeros(len(profiles.rater_ptr) - 1, dtype=np.uint8),
-        np.empty(2 * k + 2 + CHUNK),
+        key,
+        key.view(np.int64),
         np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
         np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
         np.empty(2 * k + 2 + CHUNK, dtype=np.int64),
