@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
@@ -27,17 +26,22 @@ def lowest(bits: Unsigned) -> Unsigned:
     return np.uint64((int(bits) & -int(bits)).bit_length() - 1)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _trailing_zeros(_: Any, bits: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
+def _emit(_: Any, bits: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.cttz(values[0], context.get_constant(types.boolean, True))
 
     return types.uint64(bits), generate
 
 
-@overload(lowest, strict=False)  # type: ignore[untyped-decorator]
+_trailing_zeros: Any = intrinsic(_emit)
+
+
+@overload(lowest, strict=False)
 def _lowest(bits: Any) -> Any:  # noqa: ARG001 - there is one way for all
-    return lambda bits: _trailing_zeros(bits)
+    def trailing_zeros(bits: Any) -> Any:
+        return _trailing_zeros(bits)
+
+    return trailing_zeros
 
 
 @inlined

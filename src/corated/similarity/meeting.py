@@ -121,6 +121,15 @@ def _span(profiles: Profiles, entry: int) -> tuple[Unsigned, Unsigned]:
 
 
 @inlined
+def _span_after(profiles: Profiles, entry: int, stop: int) -> tuple[Unsigned, Unsigned]:
+    """Return the span of the next entry (below ``stop``), read while the raters of this one are walked.
+
+    Where their loop ends, the processor goes wrong, and what it reads only then it waits for.
+    """
+    return _span(profiles, min(entry + 1, stop - 1))
+
+
+@inlined
 def meet_one(profiles: Profiles, rows: Rows, entry: int, room: Room) -> Unsigned:
     """List all raters of one object, with the query itself; returns how many."""
     raters, shift, low_bits = profiles.raters, np.uint64(profiles.shift), np.uint64((1 << profiles.shift) - 1)
@@ -144,7 +153,7 @@ def meet_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     span = _span(profiles, start)
     for entry in range(start, stop):
         first, last = span
-        span = _span(profiles, min(entry + 1, stop - 1))
+        span = _span_after(profiles, entry, stop)
         row = rows.table[profiles.codes[entry]]
         met = add_noting(profiles.raters, first, last, shift, low_bits, row, acc, who, met)
     acc[u] = 0
@@ -165,7 +174,7 @@ def count_few(profiles: Profiles, rows: Rows, u: int, room: Room) -> Unsigned:
     span = _span(profiles, start)
     for entry in range(start, stop):
         first, last = span
-        span = _span(profiles, min(entry + 1, stop - 1))
+        span = _span_after(profiles, entry, stop)
         met = _count_noting(rows.lists, first, last, acc, who, met, 0)
     acc[u] = 0
     weight, near = rows.weight, room.near
@@ -242,7 +251,7 @@ def meet_counting(
     span = _span(profiles, start)
     for entry in range(start, stop):
         first, last = span
-        span = _span(profiles, min(entry + 1, stop - 1))
+        span = _span_after(profiles, entry, stop)
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
             _count(rows.lists, first, last, acc)
     acc[u] = 0
@@ -305,7 +314,7 @@ def meet_adding(profiles: Profiles, rows: Rows, u: int, room: Room, k: int, is_b
     span = _span(profiles, start)
     for entry in range(start, stop):
         first, last = span
-        span = _span(profiles, min(entry + 1, stop - 1))
+        span = _span_after(profiles, entry, stop)
         if not has_columns or rows.columns.slot[profiles.objects[entry]] == 0:
             row = table[profiles.codes[entry]]
             _add(profiles.raters, first, last, np.uint64(profiles.shift), low_bits, row, acc)

@@ -114,7 +114,7 @@ class Room(NamedTuple):
         Σ/(a + b);  sum, common : int32, what the words of those who are say
     at : uint32 (padded + SPARE,), where something was found
     starts : int64 (most ratings of a profile,), and 4 more;  mark : uint8 (objects,), zero between queries
-    key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  key_bits : the same memory as ``key``, as int64
+    key, tie : float64, int64 (2 k + 2 + CHUNK,), as in `TopK`;  key_bits : int64, the memory of ``key``
     order, place : int64, where each goes
     sorted_key, sorted_tie : float64, int64 (2 k + 2,), the candidates in order, best first
     """
