@@ -206,7 +206,7 @@ def count_twice(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, 
     if met >= k:
         a = rows.mine * task.bound[u]
         to_values(rows, room, a, np.int32(0), met)
-        floor = reached(room.near, int(met), k) * SLACK
+        floor = reached(room.near, int(filled(met, SPARE)), k) * SLACK
         if floor > 0.0:
             limit = np.float32(1.0) / floor - np.float32(a)
         _weigh(rows, room, met)

@@ -120,16 +120,16 @@ def _largest(near: Singles, count: int) -> np.float32:
 def reached(near: Singles, count: int, k: int) -> np.float32:
     """Return what at least k of the numbers reach, and few more than k; 0 where there are fewer above it."""
     low, high = np.float32(0.0), _largest(near, count)
-    reaching = count
+    passed = count
     for _ in range(_STEPS):
-        if reaching <= k + _CLOSE or high <= low * _NEAR:
+        if passed <= k + _CLOSE or high <= low * _NEAR:
             break
         middle = np.float32(0.5) * (low + high)
         many = np.int32(0)
         for j in range(count):
             many = np.int32(many + np.int32(near[j] >= middle))  # or 64 bits would be summed up
         if many >= k:
-            low, reaching = middle, int(many)
+            low, passed = middle, int(many)
         else:
             high = middle
     return low
