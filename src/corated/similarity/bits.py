@@ -6,42 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
-from numba.extending import intrinsic, overload
 
+from corated.similarity.intrinsics import lowest
 from corated.similarity.jit import inlined
 from corated.similarity.tasks import Labels
 
-__all__ = ["WORD", "list_bits", "lowest", "reaching"]
+__all__ = ["WORD", "list_bits", "reaching"]
 
 Unsigned = np.uint64
 Numbers = npt.NDArray[Any]
 
 WORD = 64
 """The bits of a word."""
-
-
-def lowest(bits: Unsigned) -> Unsigned:
-    """Return the place of the lowest bit of those that are set; there must be one."""
-    return np.uint64((int(bits) & -int(bits)).bit_length() - 1)
-
-
-def _emit(_: Any, bits: Any) -> Any:
-    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.cttz(values[0], context.get_constant(types.boolean, True))
-
-    return types.uint64(bits), generate
-
-
-_trailing_zeros: Any = intrinsic(_emit)
-
-
-@overload(lowest, strict=False)
-def _lowest(bits: Any) -> Any:  # noqa: ARG001 - there is one way for all
-    def trailing_zeros(bits: Any) -> Any:
-        return _trailing_zeros(bits)
-
-    return trailing_zeros
 
 
 @inlined

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from corated.similarity.bits import WORD, list_bits, reaching
 from corated.similarity.columns import recount
 from corated.similarity.finalize import COSINE, cosine, tversky
+from corated.similarity.intrinsics import prefetch
 from corated.similarity.jit import inlined, kernel
 from corated.similarity.meeting import (
     BYTE,
@@ -47,10 +48,15 @@ _ULPS, _TIE_BITS = np.int64(16), np.int64(28)
 so many bits of the tie-breakers."""
 _LAST = np.int64(-(2**63))
 
+_LINE = 64
+"""Bytes of a line of the cache."""
+
 _TWICE = 1000
 """Events from which on it is quicker to note who was met twice first."""
 _COUNTS_DENSE, _SUMS_DENSE = 16, 9
 """With at least one event for so many candidates, it is quicker to look at all than to note who was met."""
+_SMALL = 1 << 14
+"""Subjects up to which it pays to note half as many events again."""
 
 
 @inlined
@@ -168,6 +174,19 @@ def _write(room: Room, size: Unsigned, own: Unsigned, lists: Lists, row: int) ->
 
 
 @inlined
+def _prefetch_row(lists: Lists, row: int, k: int) -> None:
+    """Ask for where the next row will be written: rows are served by label, and lie apart."""
+    first, most = np.uint64(lists.start[row]), np.uint64(k)
+    last = min(first + most, np.uint64(len(lists.value)))
+    prefetch(lists.size, row)
+    for at in range(first, last, np.uint64(_LINE // 8)):  # of float64
+        prefetch(lists.value, np.uint64(at))
+    for at in range(first, last, np.uint64(_LINE // 4)):  # of int32
+        prefetch(lists.neighbor, np.uint64(at))
+        prefetch(lists.common, np.uint64(at))
+
+
+@inlined
 def _copy(room: Room, at: Unsigned, lists: Lists, first: Unsigned, count: Unsigned) -> None:
     key, tie, neighbor, common, value = (
         room.sorted_key,
@@ -223,6 +242,8 @@ def select_rows(
     for index in range(len(queries)):
         if cancel[0] != 0:
             return index
+        if index + 1 < len(queries):
+            _prefetch_row(lists, to[index + 1], k)
         u = queries[index]
         if rows.weight[u] == NEVER:
             continue
@@ -269,6 +290,8 @@ def _chosen(profiles: Profiles, rows: Rows, task: Task, u: int, room: Room, k: i
     a, n, dense = profiles.indptr[u + 1] - profiles.indptr[u], len(profiles.rank), _SUMS_DENSE
     if rows.counts:
         dense = _COUNTS_DENSE
+    if n <= _SMALL:
+        n += n >> 1
     shift, is_bare = np.int32(rows.shift), False
     if a == 1:
         count = meet_one(profiles, rows, profiles.indptr[u], room)

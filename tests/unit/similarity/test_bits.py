@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corated.similarity.bits import WORD, list_bits, lowest, reaching
+from corated.similarity.bits import WORD, list_bits, reaching
 from corated.similarity.jit import kernel
 
 
@@ -31,9 +31,3 @@ def test_nothing_reaches_what_is_no_number_and_no_number_reaches_anything():
     numbers, places = np.full(WORD, np.nan, dtype=np.float32), np.zeros(WORD, dtype=np.uint32)
     assert listed(numbers, np.float32(0.0), places) == 0
     assert listed(np.ones(WORD, dtype=np.float32), np.float32(np.nan), places) == 0
-
-
-@pytest.mark.parametrize("place", [0, 1, 31, 32, 63])
-def test_the_lowest_bit(place):
-    assert lowest(np.uint64(1 << place)) == place
-    assert lowest(np.uint64((1 << 64) - (1 << place))) == place
