@@ -155,7 +155,8 @@ def _part_by_part(search: Search, work: Work, run: Run) -> Iterator[Neighbors]:
     if search.whole_rows:
         rows = new_rows(engine.profiles, engine.layouts[0], tasks[0], events)
         shared = _Whole(tasks[0], events, np.minimum(bound, search.most), rows, [])
-        shared.rooms.append(_compile_whole(search, shared))
+        _compile_whole(search, shared)
+        shared.rooms.append(search.room)
     else:
         shared = _Shared(tasks, events, bound, engine.known(search.most), [])
     total, done = int(events[engine.profiles.label[codes]].sum()), 0
@@ -248,14 +249,12 @@ def _compile(search: Search) -> None:
     absorb(nothing, nothing, k, 0, 0)
 
 
-def _compile_whole(search: Search, shared: _Whole) -> Room:
-    """Do the same for whole rows; returns a thread's working memory, since it is made for it."""
+def _compile_whole(search: Search, shared: _Whole) -> None:
+    """Do the same for whole rows."""
     nobody, nothing = np.zeros(0, dtype=np.int64), _new_lists(search, np.zeros(1, dtype=np.int64))
-    room, flag = new_room(search.engine.profiles, search.most), np.zeros(1, dtype=np.uint8)
-    profiles, k = search.engine.profiles, search.most
-    select_rows(profiles, shared.rows, shared.task, nobody, nobody, room, nothing, k, flag)
+    profiles, k, flag = search.engine.profiles, search.most, np.zeros(1, dtype=np.uint8)
+    select_rows(profiles, shared.rows, shared.task, nobody, nobody, search.room, nothing, k, flag)
     close_up(nothing, np.zeros(2, dtype=np.int64))
-    return room
 
 
 def _unpacked(search: Search, codes: Int64s, best: TopK, rows: Int64s) -> Neighbors:

@@ -15,7 +15,7 @@ from corated.neighborhood.engine import Engine, Of
 from corated.neighborhood.memory import available_memory, size_of
 from corated.neighborhood.run import Run
 from corated.ratings.ratings import Ratings
-from corated.similarity.rows import bytes_shared, is_constant, new_room
+from corated.similarity.rows import Room, bytes_shared, is_constant, new_room
 from corated.similarity.topk import room_for
 
 __all__ = [
@@ -79,6 +79,11 @@ class Search:
     def whole_rows(self) -> bool:
         """Whether each one's neighbors are found at once, meeting everyone: the quickest, where it can be."""
         return self.engine.serves_rows(self.most)
+
+    @cached_property
+    def room(self) -> Room:
+        """Working memory to find rows whole: it tells what a thread takes, and serves the first."""
+        return new_room(self.engine.profiles, self.most)
 
     @property
     def rows_of(self) -> Literal["", "counts", "sums"]:
@@ -189,7 +194,7 @@ class _Sizes:
         events, entries = int(engine.others[labels].sum()), int(engine.counts[labels].sum())
         pieces = pieces_of_candidates(engine.n, 8 * max(engine.words, 1), events, entries)
         pieces = 1 if search.whole_rows else pieces
-        room = new_room(p, search.most) if search.whole_rows else engine.scratch()
+        room = search.room if search.whole_rows else engine.scratch()
         shared = bytes_shared(p, engine.layouts[0]) if search.whole_rows else 0
         kept = np.minimum(bound, search.most)
         ids = 2 * engine.ids.ids.nbytes // max(engine.n, 1)
