@@ -209,12 +209,10 @@ class Popular(NamedTuple):
 
 def popular(profiles: Profiles, limit: int = _POPULAR_BYTES) -> Popular:
     """Spread out the objects with the most raters, as many as fit in ``limit`` bytes."""
-    n, slot = len(profiles.rank), np.full(len(profiles.rater_ptr) - 1, -1, dtype=np.int64)
-    if limit < n:
-        return Popular(slot, np.zeros(0, dtype=np.uint8), n)
-    counts = np.diff(profiles.rater_ptr)
+    n, counts = len(profiles.rank), np.diff(profiles.rater_ptr)
     # Below a few raters, walking them is as quick as looking candidates up.
     most = min(limit // max(n, 1), int((counts >= 64).sum()))
+    slot = np.full(len(counts), -1, dtype=np.int64)
     if most == 0:
         return Popular(slot, np.zeros(0, dtype=np.uint8), n)
     chosen = np.argsort(-counts, kind="stable")[:most]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from corated.similarity.bits import WORD
 from corated.similarity.columns import Columns, columns_of, often_rated
 from corated.similarity.finalize import SCREEN_PRODUCT, SCREEN_TVERSKY
 from corated.similarity.peaks import DEPTH, FOLDED, GROUP
@@ -56,8 +57,8 @@ SLACK = np.float32(1.0 - 4e-6)
 """What rounding in float32 can do to a candidate's order, and more."""
 NEVER = np.float32(1e30)
 """The weight of those that have no value with anyone."""
-SPARE = 64
-"""Places beyond the candidates, so that loops may go on to the end of a vector."""
+SPARE = WORD
+"""Places beyond the candidates, so that loops may go on to the end of a vector, and of a word of bits."""
 _WORD_BITS = 31
 _LARGEST_WORD = (1 << _WORD_BITS) - 1
 _FINEST, _LARGEST = 2.0**20, 2.0**30
